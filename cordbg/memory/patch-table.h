@@ -64,7 +64,9 @@ typedef struct cordbg_patch_entry {
   uint64_t retired; /* generation at which it was retired; 0 while live */
   uint8_t original; /* the byte that the program has there */
   uint8_t layers;   /* cordbg_layer bits; those it had last when retired */
-  uint8_t pad[6];
+  uint8_t lifted;   /* 1 while the tracer steps a thread over it in place: the original stands
+                       in memory, and views that show this trap put it back */
+  uint8_t pad[5];
 } cordbg_patch_entry;
 
 /* Reference from a root to one chunk. */
@@ -153,6 +155,7 @@ typedef struct cordbg_patch_change {
   uint64_t address;
   uint8_t original;
   uint8_t layers;
+  uint8_t lifted;
 } cordbg_patch_change;
 
 /*
