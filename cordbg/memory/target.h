@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process under debug, as everything above the tracer sees it: its pid, its memory by view, its
+ * tracer. Opaque; target-private.h is for the memory room alone.
+ *
+ * Counted references; each function may be called on any thread. After the process ended or the
+ * session detached a target stays valid and answers with errors: CORDBG_E_PROCESS_TERMINATED or
+ * CORDBG_E_OBJECT_NEUTERED.
+ */
+#ifndef CORDBG_MEMORY_TARGET_H
+#define CORDBG_MEMORY_TARGET_H
+
+#include "cordbg/com/error.h"
+#include "cordbg/memory/patch-table.h"
+#include "cordbg/tracer/client.h"
+
+typedef struct cordbg_target cordbg_target;
+
+/*
+ * Makes the target of an attached tracer and enters it into the registry (pid -> target), which
+ * lets the doors find the session of a pid. Takes over the tracer: the last unref destroys it.
+ * One target a pid: fails with CORDBG_E_DEBUGGER_ALREADY_ATTACHED when the registry has a live one.
+ */
+HRESULT cordbg_target_create(cordbg_tracer *tracer, cordbg_target **ret, cordbg_error *error);
+cordbg_target *cordbg_target_ref(cordbg_target *target);
+void cordbg_target_unref(cordbg_target *target);
+/* The session of a pid with a reference of the caller's, or NULL. */
+cordbg_target *cordbg_target_lookup(int pid);
+/* Takes the target out of the registry (detach, exit); it stays readable as far as it is alive. */
+void cordbg_target_retire(cordbg_target *target);
+
+int cordbg_target_pid(const cordbg_target *target);
+cordbg_tracer *cordbg_target_tracer(cordbg_target *target);
+/* S_OK while it can be read, else the HRESULT that tells why not. */
+HRESULT cordbg_target_state(const cordbg_target *target);
+
+/*
+ * Reads [address, address + size) as the view shows it, uncached, running or stopped. As many
+ * bytes as are readable from address on: *read (never NULL) is their count, bytes behind it are
+ * untouched. S_OK: all; S_FALSE: the first *read > 0 of them, error tells the address of the hole;
+ * CORDBG_E_READVIRTUAL_FAILURE: none. E_INVALIDARG: the range wraps, or buffer NULL with size > 0.
+ * size 0: S_OK. PROT_NONE mappings are not readable, whatever the route.
+ */
+HRESULT cordbg_target_read(cordbg_target *target, cordbg_view view, uint64_t address, void *buffer,
+                           size_t size, size_t *read, cordbg_error *error);
+
+/* All or an error; the buffer is unspecified after an error. For small structures. */
+HRESULT cordbg_target_read_exact(cordbg_target *target, cordbg_view view, uint64_t address,
+                                 void *buffer, size_t size, cordbg_error *error);
+
+/*
+ * A string of at most max bytes that ends with a NUL; allocated with g_malloc, NUL-terminated.
+ * E_INVALIDARG when no NUL was met within max bytes.
+ */
+HRESULT cordbg_target_read_string(cordbg_target *target, uint64_t address, size_t max, char **ret,
+                                  cordbg_error *error);
+
+/* One range of a batch. read and status are filled: status as cordbg_target_read returns it. */
+typedef struct cordbg_read_range {
+  uint64_t address;
+  void *buffer;
+  size_t size;
+  size_t read;
+  HRESULT status;
+} cordbg_read_range;
+
+/*
+ * Reads many ranges, in as few vectored system calls as may be. S_OK: all whole; S_FALSE: at least
+ * one range is partial or empty, see each; or the error that stopped the batch.
+ */
+HRESULT cordbg_target_read_batch(cordbg_target *target, cordbg_view view,
+                                 cordbg_read_range *ranges, size_t count, cordbg_error *error);
+
+/*
+ * Writes behind the traps. *written (never NULL): bytes written from the start. S_OK: all; S_FALSE:
+ * the first *written > 0; CORDBG_E_WRITEVIRTUAL_FAILURE: none; E_INVALIDARG as for reading.
+ */
+HRESULT cordbg_target_write(cordbg_target *target, uint64_t address, const void *data, size_t size,
+                            size_t *written, cordbg_error *error);
+
+#endif
