@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cordbg.h: what cordbg offers beside the documented interfaces.
+ *
+ * The entry point, reading by view, batch reads, the last error as a sentence, the log, the
+ * version. Everything else is Microsoft's: cordebug.h, winbase.h, wdbgexts.h, dbghelp.h, dbgeng.h.
+ */
+#ifndef CORDBG_CORDBG_H
+#define CORDBG_CORDBG_H
+
+#include "cordbg/cordebug.h"
+#include "cordbg/dbgeng.h"
+#include "cordbg/dbghelp.h"
+#include "cordbg/wdbgexts.h"
+#include "cordbg/winbase.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CORDBG_VERSION_MAJOR 0
+#define CORDBG_VERSION_MINOR 1
+#define CORDBG_VERSION_MICRO 0
+
+/* "0.1.0": of the library that is loaded. */
+const char *cordbg_version(void);
+
+/*
+ * Makes the object that stands at the beginning: iid is IID_ICorDebug or IID_IUnknown. The caller
+ * owns the reference that comes back.
+ * Errors: E_INVALIDARG (object NULL), E_NOINTERFACE.
+ */
+HRESULT CordbgCreate(REFIID iid, void **object);
+
+/* How bytes under breakpoints are shown. */
+typedef enum CordbgView {
+  CordbgViewRaw = 0,      /* as the CPU fetches them: every trap shows */
+  CordbgViewClient = 1,   /* as ICorDebugProcess::ReadMemory: native breakpoints show, ours do not */
+  CordbgViewPristine = 2, /* as the program left them: no trap shows */
+} CordbgView;
+
+/*
+ * Reads [address, address + size) of the process in a view, uncached; running or stopped, on any
+ * thread. Result and *read as ICorDebugProcess::ReadMemory gives them.
+ */
+HRESULT cordbg_read(ICorDebugProcess *process, CordbgView view, CORDB_ADDRESS address, DWORD size,
+                    BYTE *buffer, SIZE_T *read);
+
+/* One range of a batch; read and result are filled for each. */
+typedef struct CordbgRange {
+  CORDB_ADDRESS address;
+  BYTE *buffer;
+  DWORD size;
+  HRESULT result; /* as ICorDebugProcess::ReadMemory would have answered for this range */
+  SIZE_T read;
+} CordbgRange;
+
+/*
+ * Reads many ranges in as few system calls as may be. S_OK: all were read whole; S_FALSE: see each
+ * range; an error: nothing can be said about any (process gone, E_INVALIDARG).
+ */
+HRESULT cordbg_read_batch(ICorDebugProcess *process, CordbgView view, CordbgRange *ranges,
+                          SIZE_T count);
+
+/*
+ * Tokens (mdMethodDef) of the methods of a name in a module. type: Namespace.Class, nested as
+ * Outer+Inner; method: its name without parameters. *count receives how many there are; at most
+ * capacity of them are stored, in metadata order. S_FALSE: none. The process must be stopped.
+ */
+HRESULT cordbg_find_methods(ICorDebugModule *module, const char *type, const char *method,
+                            ULONG32 capacity, mdMethodDef *tokens, ULONG32 *count);
+
+/*
+ * Address of a symbol of the program's native modules: "symbol", "library!symbol", "symbol+0x10".
+ * CORDBG_E_SYMBOLS_NOT_AVAILABLE when there is none of that name.
+ */
+HRESULT cordbg_find_symbol(ICorDebugProcess *process, const char *name, CORDB_ADDRESS *address);
+
+/* SetUnmanagedBreakpoint, but also inside the runtime's own image, where the documented method
+ * ignores the call. The risk is the caller's. Undone by ClearUnmanagedBreakpoint. */
+HRESULT cordbg_force_unmanaged_breakpoint(ICorDebugProcess *process, CORDB_ADDRESS address,
+                                          BYTE *original);
+
+/*
+ * Other doors to the same process. iid: IID_IDebugDataSpaces to IID_IDebugDataSpaces4. The object
+ * holds the session's target, not the ICorDebugProcess.
+ */
+HRESULT cordbg_data_spaces(ICorDebugProcess *process, REFIID iid, void **object);
+
+/* Fills a WdbgExts table (nSize set by the caller) and makes the process the calling thread's
+ * current one for it. */
+HRESULT cordbg_fill_extension_apis(ICorDebugProcess *process, PWINDBG_EXTENSION_APIS apis);
+HRESULT cordbg_fill_extension_apis32(ICorDebugProcess *process, PWINDBG_EXTENSION_APIS32 apis);
+HRESULT cordbg_fill_extension_apis64(ICorDebugProcess *process, PWINDBG_EXTENSION_APIS64 apis);
+
+/* What the tracer did so far, for tests and curious people. */
+typedef struct CordbgStatistics {
+  ULONG64 hits, emulated, stepped, interrupts, signalsPassed, signalsSwallowed, lost, dropped;
+} CordbgStatistics;
+HRESULT cordbg_statistics(ICorDebugProcess *process, CordbgStatistics *statistics);
+
+/*
+ * The calling thread's last failure, of whatever door: a sentence that says what was refused, why
+ * and what to do; its HRESULT, its errno (0: none) and the address in the target (0: none). Never
+ * NULL; valid until the thread's next failing call.
+ */
+const char *cordbg_last_error(HRESULT *result, int *system_error, ULONG64 *address);
+
+/*
+ * Messages about what cordbg does. level: 0 errors, 1 warnings, 2 steps, 3 details. The environment
+ * variable CORDBG_LOG=LEVEL sends them to stderr when no callback is set. The callback may be
+ * called on any thread, and must not call cordbg.
+ */
+typedef void (*cordbg_log_function)(void *data, int level, const char *message);
+void cordbg_set_log(cordbg_log_function function, void *data, int level);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
