@@ -33,8 +33,11 @@
 #define CORDBG_EXTERN_C_END
 #endif
 
+/* A function or variable that libcordbg.so exports (its other symbols are hidden). */
+#define CORDBG_API __attribute__((visibility("default")))
+
 /* Attaches the assembler label cordbg_NAME to a function declared under its Windows name. */
-#define CORDBG_LABEL(name) __asm__("cordbg_" #name)
+#define CORDBG_LABEL(name) __asm__("cordbg_" #name) CORDBG_API
 
 #ifndef WINAPI
 #define WINAPI
@@ -298,9 +301,7 @@ CORDBG_EXTERN_C_END
  *   #define INTERFACE IThing
  *   DECLARE_INTERFACE_(IThing, IUnknown)
  *   {
- *     STDMETHOD(QueryInterface)(THIS_ REFIID riid, void **ppvObject) PURE;
- *     STDMETHOD_(ULONG, AddRef)(THIS) PURE;
- *     STDMETHOD_(ULONG, Release)(THIS) PURE;
+ *     CORDBG_IUNKNOWN_METHODS;
  *     STDMETHOD(Act)(THIS_ DWORD what) PURE;
  *   };
  *
@@ -334,6 +335,12 @@ CORDBG_EXTERN_C_END
   typedef struct iface##Vtbl iface##Vtbl
 #endif
 
+/* The first three slots of every interface. */
+#define CORDBG_IUNKNOWN_METHODS                                                                    \
+  STDMETHOD(QueryInterface)(THIS_ REFIID riid, void **ppvObject) PURE;                             \
+  STDMETHOD_(ULONG, AddRef)(THIS) PURE;                                                            \
+  STDMETHOD_(ULONG, Release)(THIS) PURE
+
 CORDBG_FORWARD(IUnknown);
 CORDBG_FORWARD(ISequentialStream);
 CORDBG_FORWARD(IStream);
@@ -362,9 +369,7 @@ CORDBG_GUID(IID_ISequentialStream, 0x0c733a30, 0x2a1c, 0x11ce, 0xad, 0xe5, 0x00,
 #define INTERFACE ISequentialStream
 DECLARE_INTERFACE_(ISequentialStream, IUnknown)
 {
-  STDMETHOD(QueryInterface)(THIS_ REFIID riid, void **ppvObject) PURE;
-  STDMETHOD_(ULONG, AddRef)(THIS) PURE;
-  STDMETHOD_(ULONG, Release)(THIS) PURE;
+  CORDBG_IUNKNOWN_METHODS;
 
   STDMETHOD(Read)(THIS_ void *pv, ULONG cb, ULONG *pcbRead) PURE;
   STDMETHOD(Write)(THIS_ const void *pv, ULONG cb, ULONG *pcbWritten) PURE;
@@ -393,9 +398,7 @@ CORDBG_GUID(IID_IStream, 0x0000000c, 0x0000, 0x0000, 0xc0, 0x00, 0x00, 0x00, 0x0
 #define INTERFACE IStream
 DECLARE_INTERFACE_(IStream, ISequentialStream)
 {
-  STDMETHOD(QueryInterface)(THIS_ REFIID riid, void **ppvObject) PURE;
-  STDMETHOD_(ULONG, AddRef)(THIS) PURE;
-  STDMETHOD_(ULONG, Release)(THIS) PURE;
+  CORDBG_IUNKNOWN_METHODS;
 
   STDMETHOD(Read)(THIS_ void *pv, ULONG cb, ULONG *pcbRead) PURE;
   STDMETHOD(Write)(THIS_ const void *pv, ULONG cb, ULONG *pcbWritten) PURE;
@@ -416,9 +419,7 @@ CORDBG_GUID(IID_IEnumUnknown, 0x00000100, 0x0000, 0x0000, 0xc0, 0x00, 0x00, 0x00
 #define INTERFACE IEnumUnknown
 DECLARE_INTERFACE_(IEnumUnknown, IUnknown)
 {
-  STDMETHOD(QueryInterface)(THIS_ REFIID riid, void **ppvObject) PURE;
-  STDMETHOD_(ULONG, AddRef)(THIS) PURE;
-  STDMETHOD_(ULONG, Release)(THIS) PURE;
+  CORDBG_IUNKNOWN_METHODS;
 
   STDMETHOD(Next)(THIS_ ULONG celt, IUnknown **rgelt, ULONG *pceltFetched) PURE;
   STDMETHOD(Skip)(THIS_ ULONG celt) PURE;
