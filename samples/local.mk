@@ -1,1 +1,16 @@
 # SPDX-License-Identifier: MIT
+include samples/debuggees.mk
+
+noinst_PROGRAMS += samples/readmem samples/attach-break
+sample_common = samples/driver.c samples/driver.h samples/callback.c samples/callback.h
+sample_cflags = $(AM_CFLAGS) $(JSON_CFLAGS) $(GLIB_CFLAGS) -pthread
+sample_libs = libcordbg.la $(JSON_LIBS) $(GLIB_LIBS) -lpthread
+
+samples_readmem_SOURCES = samples/readmem.c $(sample_common)
+samples_readmem_CFLAGS = $(sample_cflags)
+samples_readmem_LDADD = $(sample_libs)
+samples_attach_break_SOURCES = samples/attach-break.c $(sample_common)
+samples_attach_break_CFLAGS = $(sample_cflags)
+samples_attach_break_LDADD = $(sample_libs)
+
+EXTRA_DIST += samples/README.md

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach-break: attaches to a running managed program, stops at a method N times, prints how many
+ * hits a second that were, and is gone. The program runs on.
+ */
+#include <getopt.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "driver.h"
+
+typedef struct counting {
+  driver session;
+  driver_break wanted;
+  GPtrArray *breakpoints;
+  unsigned long limit;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  unsigned long hits;
+  bool exited;
+  struct timespec first, last;
+} counting;
+
+static bool
+on_load_module(void *data, ICorDebugModule *module)
+{
+  counting *count = data;
+  driver_set_break(&count->wanted, module, count->breakpoints);
+  return true;
+}
+
+/* The process is stopped while this runs; returning true lets it go on. */
+static bool
+on_breakpoint(void *data, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint)
+{
+  counting *count = data;
+  (void)thread;
+  (void)breakpoint;
+  count->hits++;
+  if (count->hits == 1)
+    clock_gettime(CLOCK_MONOTONIC, &count->first);
+  if (count->hits != count->limit)
+    return count->hits < count->limit;
+  clock_gettime(CLOCK_MONOTONIC, &count->last);
+  pthread_mutex_lock(&count->lock);
+  count->exited = true;
+  pthread_cond_signal(&count->changed);
+  pthread_mutex_unlock(&count->lock);
+  return false;
+}
+
+static void
+on_exit_process(void *data, ICorDebugProcess *process)
+{
+  counting *count = data;
+  (void)process;
+  pthread_mutex_lock(&count->lock);
+  count->exited = true;
+  pthread_cond_signal(&count->changed);
+  pthread_mutex_unlock(&count->lock);
+}
+
+static void
+parse_arguments(counting *count, int argc, char **argv, DWORD *pid)
+{
+  static const struct option options[] = {{"pid", required_argument, NULL, 'p'},
+                                          {"break", required_argument, NULL, 'b'},
+                                          {"count", required_argument, NULL, 'n'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+  int option;
+  opterr = 0;
+  count->limit = 1000;
+  while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1)
+    if (option == 'p')
+      *pid = driver_parse_pid(optarg);
+    else if (option == 'b')
+      driver_parse_break(optarg, &count->wanted);
+    else if (option == 'n') {
+      char *end;
+      count->limit = strtoul(optarg, &end, 10);
+      if (end == optarg || *end != '\0' || count->limit < 2 || *optarg == '-')
+        driver_fail(DRIVER_USAGE, "--count '%s': give a number of at least 2", optarg);
+    } else if (option == 'h') {
+      puts("attach-break --pid PID --break Namespace.Class:Method[@IL] [--count N]");
+      exit(DRIVER_OK);
+    } else
+      driver_fail(DRIVER_USAGE, "unknown option or missing value: %s; see --help",
+                  argv[optind - 1]);
+  if (*pid == 0 || count->wanted.text == NULL || argv[optind] != NULL)
+    driver_fail(DRIVER_USAGE, "give --pid PID and --break Namespace.Class:Method; see --help");
+}
+
+int
+main(int argc, char **argv)
+{
+  counting count = {.breakpoints = g_ptr_array_new(),
+                    .lock = PTHREAD_MUTEX_INITIALIZER,
+                    .changed = PTHREAD_COND_INITIALIZER};
+  const sample_hooks hooks = {.data = &count,
+                              .load_module = on_load_module,
+                              .breakpoint = on_breakpoint,
+                              .exit_process = on_exit_process};
+  DWORD pid = 0;
+  parse_arguments(&count, argc, argv, &pid);
+  driver_start(&count.session, &hooks, pid, NULL);
+
+  pthread_mutex_lock(&count.lock);
+  while (!count.exited)
+    pthread_cond_wait(&count.changed, &count.lock);
+  pthread_mutex_unlock(&count.lock);
+
+  double seconds = (double)(count.last.tv_sec - count.first.tv_sec) +
+                   (double)(count.last.tv_nsec - count.first.tv_nsec) / 1e9;
+  bool complete = count.hits >= count.limit;
+  for (guint i = 0; i < count.breakpoints->len; i++) {
+    if (complete)
+      ICorDebugFunctionBreakpoint_Activate(count.breakpoints->pdata[i], FALSE);
+    ICorDebugFunctionBreakpoint_Release(count.breakpoints->pdata[i]);
+  }
+  driver_end(&count.session);
+  if (!complete)
+    driver_fail(DRIVER_FAILED, "the program ended after %lu hits", count.hits);
+  printf("%s: %lu hits in %.3f s, %.0f a second; detached\n", count.wanted.text, count.hits,
+         seconds, (double)(count.hits - 1) / seconds);
+  return DRIVER_OK;
+}

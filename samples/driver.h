@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the sample drivers share: starting a session, and breakpoints by name.
+ */
+#ifndef SAMPLES_DRIVER_H
+#define SAMPLES_DRIVER_H
+
+#include <glib.h>
+
+#include "callback.h"
+
+/* Exit codes of every sample. */
+enum {
+  DRIVER_OK = 0,
+  DRIVER_FAILED = 1, /* it was tried and did not work out */
+  DRIVER_USAGE = 2,  /* a mistake in the arguments, or a process that cannot be debugged */
+};
+
+/* Prints "PROGRAM: message" as one line on stderr and ends with code. */
+void driver_fail(int code, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+/* "Namespace.Class:Method" or "Namespace.Class:Method@IL". */
+typedef struct driver_break {
+  const char *text; /* as it was given */
+  char *type;
+  char *method;
+  ULONG32 il_offset;
+  unsigned bound; /* in how many functions it is set so far */
+} driver_break;
+
+/* Ends the program with DRIVER_USAGE when the text is none. */
+void driver_parse_break(const char *text, driver_break *ret);
+
+/*
+ * Sets the breakpoint on every overload that the module has, and appends the breakpoints to
+ * breakpoints. The process is stopped (call it in LoadModule). 0: the module has no such method.
+ */
+unsigned driver_set_break(driver_break *wanted, ICorDebugModule *module, GPtrArray *breakpoints);
+
+typedef struct driver {
+  ICorDebug *cordebug;
+  ICorDebugProcess *process;
+  DWORD pid;
+  bool launched;
+} driver;
+
+/*
+ * Starts a session: attaches to pid, or launches arguments (NULL-terminated; a managed program is
+ * run by `mono`). Ends the program with DRIVER_USAGE when that cannot be.
+ */
+void driver_start(driver *session, const sample_hooks *hooks, DWORD pid, char **arguments);
+
+/* Ends the session: a program that was launched ends with it, any other runs on. */
+void driver_end(driver *session);
+
+/* A pid in decimal; ends the program with DRIVER_USAGE when the text is none. */
+DWORD driver_parse_pid(const char *text);
+
+#endif
