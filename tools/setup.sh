@@ -5,7 +5,7 @@
 # What a build, the tests and the samples need, as Debian 12 names it.
 packages="autoconf automake libtool pkg-config make gcc g++ libc6-dev gawk
 libglib2.0-dev libjson-glib-dev libelf-dev libdw-dev libzydis-dev libcmocka-dev
-mono-runtime mono-mcs libmono-2.0-dev python3-minimal"
+mono-runtime mono-mcs libmono-2.0-dev"
 
 say() {
   printf '%s\n' "$*"

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* The samples as a person runs them: their output, their errors, and what they leave behind. */
+#include <fcntl.h>
+#include <glib.h>
+#include <json-glib/json-glib.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static const char *const doors[] = {
+    "ICorDebugProcess::ReadMemory",   "ReadProcessMemory", "WdbgExts ReadMemory",
+    "DbgHelp callback", "IDebugDataSpaces4::ReadVirtual",
+};
+
+static char *
+debuggee(const char *name)
+{
+  const char *folder = g_getenv("CORDBG_DEBUGGEES");
+  char *path = g_build_filename(folder ? folder : "samples/debuggees", name, NULL);
+  g_autofree char *mono = g_find_program_in_path("mono");
+  if (mono == NULL || !g_file_test(path, G_FILE_TEST_EXISTS)) {
+    printf("SKIP: %s cannot be run: mono or the compiled debuggee is missing\n", name);
+    g_free(path);
+    skip();
+  }
+  return path;
+}
+
+/* Runs a command line; returns its exit code. */
+static int
+run(char **output, char **errors, ...)
+{
+  g_autoptr(GPtrArray) arguments = g_ptr_array_new();
+  g_autoptr(GError) error = NULL;
+  va_list list;
+  int status = -1;
+  va_start(list, errors);
+  for (char *argument; (argument = va_arg(list, char *)) != NULL;)
+    g_ptr_array_add(arguments, argument);
+  va_end(list);
+  g_ptr_array_add(arguments, NULL);
+  if (!g_spawn_sync(NULL, (char **)arguments->pdata, NULL, G_SPAWN_DEFAULT, NULL, NULL, output,
+                    errors, &status, &error))
+    fail_msg("%s", error->message);
+  assert_true(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+/* Starts a debuggee and returns when it said that it is at work. */
+static GPid
+start(const char *program, int *output)
+{
+  g_autoptr(GError) error = NULL;
+  char *arguments[] = {"mono", (char *)program, NULL};
+  GPid pid = 0;
+  char byte;
+  if (!g_spawn_async_with_pipes(NULL, arguments, NULL,
+                                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+                                NULL, output, NULL, &error))
+    fail_msg("%s", error->message);
+  do
+    assert_int_equal(read(*output, &byte, 1), 1);
+  while (byte != '\n');
+  return pid;
+}
+
+static void
+stop_debuggee(GPid pid, int output)
+{
+  int status;
+  assert_int_equal(kill(pid, 0), 0);
+  assert_int_equal(waitpid(pid, &status, WNOHANG), 0); /* it is alive and well */
+  kill(pid, SIGKILL);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  close(output);
+}
+
+static JsonObject *
+member(JsonObject *object, const char *name)
+{
+  assert_true(json_object_has_member(object, name));
+  return json_object_get_object_member(object, name);
+}
+
+static void
+check_site(JsonObject *site)
+{
+  JsonObject *bytes = member(site, "bytes");
+  const char *kind = json_object_get_string_member(site, "kind");
+  const char *raw = json_object_get_string_member(bytes, "raw");
+  const char *original = json_object_get_string_member(bytes, "original");
+  bool native = strcmp(kind, "native") == 0;
+  assert_int_equal(strlen(original), 24);
+  assert_int_equal(strncmp(raw, "cc", 2), 0);
+  assert_int_not_equal(strncmp(original, "cc", 2), 0);
+  for (size_t i = 0; i < G_N_ELEMENTS(doors); i++) {
+    const char *seen = json_object_get_string_member(bytes, doors[i]);
+    assert_int_equal(strncmp(seen, native ? "cc" : original, 2), 0);
+    assert_string_equal(seen + 2, original + 2);
+  }
+}
+
+/* What the document of `readmem --json` has to say, whatever the program. */
+static void
+check_document(const char *text, unsigned managed, unsigned native)
+{
+  g_autoptr(JsonParser) parser = json_parser_new();
+  g_autoptr(GError) error = NULL;
+  if (!json_parser_load_from_data(parser, text, -1, &error))
+    fail_msg("%s in:\n%s", error->message, text);
+  JsonObject *root = json_node_get_object(json_parser_get_root(parser));
+  JsonArray *sites = json_object_get_array_member(root, "sites");
+  for (guint i = 0; i < json_array_get_length(sites); i++) {
+    JsonObject *site = json_array_get_object_element(sites, i);
+    check_site(site);
+    if (strcmp(json_object_get_string_member(site, "kind"), "native") == 0)
+      native--;
+    else
+      managed--;
+  }
+  assert_int_equal(managed, 0);
+  assert_int_equal(native, 0);
+  JsonObject *changed = member(root, "changed_from_outside");
+  const char *written = json_object_get_string_member(changed, "written");
+  assert_string_not_equal(written, json_object_get_string_member(changed, "before"));
+  for (size_t i = 0; i < G_N_ELEMENTS(doors); i++)
+    assert_string_equal(json_object_get_string_member(member(changed, "seen"), doors[i]), written);
+}
+
+static void
+readmem_launches_a_program(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *output = NULL, *errors = NULL;
+  (void)state;
+  int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Counter:Step",
+                 "--native", "getppid", "--launch", program, NULL);
+  if (code != 0)
+    fail_msg("exit code %d: %s", code, errors);
+  /* The program's own output may stand before the document. */
+  check_document(strstr(output, "{"), 1, 1);
+}
+
+static void
+readmem_attaches_to_a_running_program_which_lives(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *output = NULL, *errors = NULL;
+  int pipe;
+  (void)state;
+  GPid pid = start(program, &pipe);
+  g_autofree char *number = g_strdup_printf("%d", pid);
+  int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Counter:Step",
+                 "--native", "getppid", "--pid", number, NULL);
+  if (code != 0)
+    fail_msg("exit code %d: %s", code, errors);
+  check_document(output, 1, 1);
+  stop_debuggee(pid, pipe);
+}
+
+static void
+readmem_prints_text_that_marks_what_differs(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *output = NULL, *errors = NULL;
+  (void)state;
+  assert_int_equal(run(&output, &errors, "samples/readmem", "--break", "Counter:Step",
+                       "--native", "getppid", "--launch", program, NULL), 0);
+  assert_non_null(strstr(output, "managed breakpoint Counter:Step at 0x"));
+  assert_non_null(strstr(output, "native breakpoint getppid at 0x"));
+  assert_non_null(strstr(output, "[cc]"));
+  assert_null(strstr(output, "NOT SEEN"));
+}
+
+static void
+attach_break_counts_and_detaches(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  int pipe;
+  (void)state;
+  GPid pid = start(program, &pipe);
+  g_autofree char *number = g_strdup_printf("%d", pid);
+  for (int i = 0; i < 2; i++) { /* a second attach finds the agent inert and wakes it */
+    g_autofree char *output = NULL, *errors = NULL;
+    int code = run(&output, &errors, "samples/attach-break", "--pid", number, "--break",
+                   "Counter:Step", "--count", "200", NULL);
+    if (code != 0)
+      fail_msg("exit code %d: %s", code, errors);
+    assert_non_null(strstr(output, "200 hits in"));
+  }
+  stop_debuggee(pid, pipe);
+}
+
+/* One clear line on stderr, nothing on stdout, exit code 2. */
+static void
+assert_refused(int code, const char *output, const char *errors, const char *because)
+{
+  if (code != 2 || strstr(errors, because) == NULL)
+    fail_msg("exit code %d, '%s' expected in: %s", code, because, errors);
+  assert_string_equal(output, "");
+  assert_ptr_equal(strchr(errors, '\n'), errors + strlen(errors) - 1);
+}
+
+static void
+mistakes_in_the_arguments_get_one_line_and_exit_code_2(void **state)
+{
+  static const struct {
+    const char *arguments[6];
+    const char *because;
+  } mistakes[] = {
+      {{NULL}, "--pid PID or --launch"},
+      {{"--pid", "12x", "--break", "A:B"}, "not a process id"},
+      {{"--pid", "-1", "--break", "A:B"}, "not a process id"},
+      {{"--pid", "1"}, "--break"},
+      {{"--break", "nocolon", "--pid", "1"}, "names no method"},
+      {{"--break", "A:B@x", "--pid", "1"}, "IL offset"},
+      {{"--break", "A:B", "--launch"}, "needs a program"},
+      {{"--break", "A:B", "--pid"}, "needs a value"},
+      {{"--no-such-option"}, "unknown option"},
+      {{"--break", "A:B", "--pid", "1", "more"}, "is not an option"},
+      {{"--break", "A:B", "--launch", "/nonexistent/x.exe"}, "No such file"},
+      {{"--break", "A:B", "--pid", "2147483647"}, "2147483647"},
+  };
+  (void)state;
+  for (size_t i = 0; i < G_N_ELEMENTS(mistakes); i++) {
+    g_autofree char *output = NULL, *errors = NULL;
+    const char *const *a = mistakes[i].arguments;
+    int code = run(&output, &errors, "samples/readmem", a[0], a[1], a[2], a[3], a[4], a[5], NULL);
+    assert_refused(code, output, errors, mistakes[i].because);
+  }
+}
+
+/* A child that waits until its pipe closes. before_wait runs in it. */
+static pid_t
+fork_waiting(void (*before_wait)(void), int *release)
+{
+  int ready[2], hold[2];
+  char byte = 0;
+  assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+  assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    close(hold[1]);
+    if (before_wait)
+      before_wait();
+    _exit(write(ready[1], &byte, 1) != 1 || read(hold[0], &byte, 1) != 0);
+  }
+  assert_true(pid > 0);
+  assert_int_equal(read(ready[0], &byte, 1), 1);
+  close(ready[0]);
+  close(ready[1]);
+  close(hold[0]);
+  *release = hold[1];
+  return pid;
+}
+
+static void
+be_traced(void)
+{
+  ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+}
+
+static void
+assert_pid_refused(pid_t pid, const char *because)
+{
+  g_autofree char *number = g_strdup_printf("%d", pid);
+  g_autofree char *output = NULL, *errors = NULL;
+  int code = run(&output, &errors, "samples/readmem", "--break", "A:B", "--pid", number, NULL);
+  assert_refused(code, output, errors, because);
+}
+
+static void
+a_process_that_is_not_managed_is_refused_and_lives(void **state)
+{
+  int release, status;
+  (void)state;
+  pid_t pid = fork_waiting(NULL, &release);
+  assert_pid_refused(pid, "Mono");
+  close(release);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_int_equal(status, 0);
+}
+
+static void
+a_process_that_is_traced_already_is_refused_and_the_tracer_named(void **state)
+{
+  int release, status;
+  (void)state;
+  pid_t pid = fork_waiting(be_traced, &release);
+  g_autofree char *tracer = g_strdup_printf("%d", getpid());
+  assert_pid_refused(pid, tracer);
+  close(release);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void
+row_41_a_process_of_another_user_is_refused(void **state)
+{
+  (void)state;
+  if (getuid() != 0) {
+    assert_pid_refused(1, "1");
+    return;
+  }
+  /* As root: run the sample as an ordinary user against a process of root's. */
+  int release, status;
+  pid_t pid = fork_waiting(NULL, &release);
+  g_autofree char *number = g_strdup_printf("%d", pid);
+  g_autofree char *output = NULL, *errors = NULL;
+  g_autofree char *setpriv = g_find_program_in_path("setpriv");
+  if (setpriv == NULL) {
+    printf("SKIP: setpriv is missing\n");
+    skip();
+  }
+  int code = run(&output, &errors, setpriv, "--reuid=65534", "--regid=65534", "--clear-groups",
+                 "samples/readmem", "--break", "A:B", "--pid", number, NULL);
+  assert_refused(code, output, errors, number);
+  close(release);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_int_equal(status, 0);
+}
+
+int
+main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(readmem_launches_a_program),
+      cmocka_unit_test(readmem_attaches_to_a_running_program_which_lives),
+      cmocka_unit_test(readmem_prints_text_that_marks_what_differs),
+      cmocka_unit_test(attach_break_counts_and_detaches),
+      cmocka_unit_test(mistakes_in_the_arguments_get_one_line_and_exit_code_2),
+      cmocka_unit_test(a_process_that_is_not_managed_is_refused_and_lives),
+      cmocka_unit_test(a_process_that_is_traced_already_is_refused_and_the_tracer_named),
+      cmocka_unit_test(row_41_a_process_of_another_user_is_refused),
+  };
+  return cmocka_run_group_tests_name("samples", tests, NULL, NULL);
+}
