@@ -9,19 +9,22 @@
  * publishes the entry as retired at the generation that this makes. A reader
  *   1. takes the generation g (cordbg_patch_table_begin),
  *   2. fetches the target's memory,
- *   3. takes the root and overlays each entry that is live, or was retired at or after g, where
- *      the byte fetched is the trap (cordbg_patch_table_overlay).
+ *   3. takes the root and overlays each entry that is live, or was retired after g, where the
+ *      byte fetched is the trap (cordbg_patch_table_overlay).
  * A trap that step 2 saw was published before it was planted, so step 3 finds it, unless it was
- * purged meanwhile. Retired entries stay until a later publication purges them, and chunks that
- * left the root are used again only later: both leave a mark (purged_generation,
- * reused_generation). A reader whose g is not newer than the mark fetches again, a bounded number
- * of times.
+ * purged meanwhile. (An entry retired at g or before was restored before step 2: a trap that is
+ * seen there is the program's own.) Retired entries stay until a later publication purges them,
+ * and blocks that left the root are used again only later: both leave a mark (purged_generation,
+ * reused_generation). A reader whose generation is not newer than the mark fetches again, a
+ * bounded number of times.
  *
  * Invariants
  *   - generation only grows; each publication adds one.
- *   - the entries of a root are sorted by address; an address has at most one live entry. A live
- *     and retired entries may share an address: the live one comes last.
+ *   - the entries of a root are sorted by address; an address has at most one live entry and at
+ *     most one retired one (the newest); the live one comes last.
  *   - a chunk is never changed while a root refers to it.
+ *   - a writer raises a mark before what the mark stands for; the root before the generation. So a
+ *     reader that loads generation, root, contents, mark, in this order, is never fooled.
  *   - offsets are relative to the start of the mapping. A reader checks each one: a corrupt table
  *     gives an error, never a crash.
  *
@@ -62,12 +65,21 @@ typedef enum cordbg_view {
 typedef struct cordbg_patch_entry {
   uint64_t address;
   uint64_t retired; /* generation at which it was retired; 0 while live */
-  uint8_t original; /* the byte that the program has there */
-  uint8_t layers;   /* cordbg_layer bits; those it had last when retired */
-  uint8_t lifted;   /* 1 while the tracer steps a thread over it in place: the original stands
-                       in memory, and views that show this trap put it back */
-  uint8_t pad[5];
+  union {
+    struct {
+      uint8_t original; /* the byte that the program has there */
+      uint8_t layers;   /* cordbg_layer bits; those it had last when retired */
+      uint8_t lifted;   /* 1 while the tracer steps a thread over it in place: the original
+                           stands in memory, and views that show this trap put it back */
+      uint8_t settled[5]; /* generation (40 bits, little-endian) at which it was last replanted
+                             after a lift, 0 never: a reader that began before may have fetched
+                             the original, and puts the trap back too */
+    };
+    uint64_t packed; /* the same eight bytes, for one load */
+  };
 } cordbg_patch_entry;
+
+_Static_assert(sizeof(cordbg_patch_entry) == 24, "the layout of the file");
 
 /* Reference from a root to one chunk. */
 typedef struct cordbg_patch_chunk_ref {
