@@ -124,5 +124,8 @@ HRESULT cordbg_tracer_next_event(cordbg_tracer *tracer, cordbg_event_channel cha
                                  int timeout_ms, cordbg_event *event, cordbg_error *error);
 /* Makes both readers return S_FALSE, now and on each later call. Any thread. */
 void cordbg_tracer_interrupt(cordbg_tracer *tracer);
+/* Makes the reader of one channel return S_FALSE once, now or at its next call; wakes that come
+   before it looks are one. Any thread. */
+void cordbg_tracer_wake(cordbg_tracer *tracer, cordbg_event_channel channel);
 
 #endif

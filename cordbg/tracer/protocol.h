@@ -112,6 +112,10 @@ typedef struct cordbg_reply_stop {
   cordbg_reply_header header;
   uint32_t queued_managed; /* events that CONTINUE will deliver first */
   uint32_t queued_unmanaged;
+  /* The stopping event that was sent on each channel and that no CONTINUE has answered yet, by its
+     sequence; 0: none. A STOP may cross with an event: the client must not answer it unread. */
+  uint64_t outstanding_managed;
+  uint64_t outstanding_unmanaged;
 } cordbg_reply_stop;
 
 typedef struct cordbg_request_plant { /* PLANT and REMOVE */
