@@ -1,1 +1,34 @@
 # SPDX-License-Identifier: MIT
+# The C# debuggees, built when there is a compiler: $(builddir)/samples/debuggees/NAME.exe, with
+# symbols (.mdb).
+
+DEBUGGEES = Counter ManyThreads Generics AppDomains DynamicMethods Exceptions NativeCalls Processes
+DEBUGGEE_SOURCES = \
+  samples/debuggees/Counter.cs \
+  samples/debuggees/ManyThreads.cs \
+  samples/debuggees/Generics.cs \
+  samples/debuggees/AppDomains.cs \
+  samples/debuggees/DynamicMethods.cs \
+  samples/debuggees/Exceptions.cs \
+  samples/debuggees/NativeCalls.cs \
+  samples/debuggees/Processes.cs
+DEBUGGEE_PROGRAMS = \
+  samples/debuggees/Counter.exe \
+  samples/debuggees/ManyThreads.exe \
+  samples/debuggees/Generics.exe \
+  samples/debuggees/AppDomains.exe \
+  samples/debuggees/DynamicMethods.exe \
+  samples/debuggees/Exceptions.exe \
+  samples/debuggees/NativeCalls.exe \
+  samples/debuggees/Processes.exe
+
+EXTRA_DIST += $(DEBUGGEE_SOURCES)
+
+if HAVE_MCS
+noinst_DATA += $(DEBUGGEE_PROGRAMS)
+CLEANFILES += $(DEBUGGEE_PROGRAMS) $(DEBUGGEE_PROGRAMS:.exe=.exe.mdb)
+endif
+
+SUFFIXES = .cs .exe
+.cs.exe:
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(MCS) -debug -warnaserror -out:$@ $<
