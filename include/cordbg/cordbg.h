@@ -11,7 +11,7 @@
 #include "cordbg/cordebug.h"
 #include "cordbg/dbgeng.h"
 #include "cordbg/dbghelp.h"
-#include "cordbg/wdbgexts.h"
+#include "cordbg/wdbgexts-types.h"
 #include "cordbg/winbase.h"
 
 #ifdef __cplusplus

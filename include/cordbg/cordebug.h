@@ -304,6 +304,11 @@ typedef struct COR_MEMORY_RANGE {
   CORDB_ADDRESS end;
 } COR_MEMORY_RANGE;
 
+/* clang-format off */
+CORDBG_GUID(CLSID_CorDebug, 0x6fef44d0, 0x39e7, 0x4c77, 0xbe, 0x8e, 0xc9, 0xf8, 0xcf, 0x98, 0x86, 0x30);
+CORDBG_GUID(CLSID_EmbeddedCLRCorDebug, 0x211f1254, 0xbc7e, 0x4af5, 0xb9, 0xaa, 0x06, 0x73, 0x08, 0xd8, 0x3d, 0xd1);
+/* clang-format on */
+
 /* --- Interfaces -------------------------------------------------------------------------------------- */
 
 /* clang-format off */
