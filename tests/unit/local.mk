@@ -1,1 +1,3 @@
 # SPDX-License-Identifier: MIT
+include tests/unit/native.mk
+include tests/unit/memory.mk
