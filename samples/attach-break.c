@@ -116,9 +116,10 @@ main(int argc, char **argv)
                    (double)(count.last.tv_nsec - count.first.tv_nsec) / 1e9;
   bool complete = count.hits >= count.limit;
   for (guint i = 0; i < count.breakpoints->len; i++) {
+    ICorDebugFunctionBreakpoint *breakpoint = count.breakpoints->pdata[i];
     if (complete)
-      ICorDebugFunctionBreakpoint_Activate(count.breakpoints->pdata[i], FALSE);
-    ICorDebugFunctionBreakpoint_Release(count.breakpoints->pdata[i]);
+      ICorDebugFunctionBreakpoint_Activate(breakpoint, FALSE);
+    ICorDebugFunctionBreakpoint_Release(breakpoint);
   }
   driver_end(&count.session);
   if (!complete)

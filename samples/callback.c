@@ -156,7 +156,8 @@ GO_ON(on_unload_module, ICorDebugAppDomain *controller, ICorDebugModule *m)
 GO_ON(on_load_class, ICorDebugAppDomain *controller, ICorDebugClass *c)
 GO_ON(on_unload_class, ICorDebugAppDomain *controller, ICorDebugClass *c)
 GO_ON(on_debugger_error, ICorDebugProcess *controller, HRESULT e, DWORD code)
-GO_ON(on_log_message, ICorDebugAppDomain *controller, ICorDebugThread *t, LONG l, WCHAR *s, WCHAR *m)
+GO_ON(on_log_message, ICorDebugAppDomain *controller, ICorDebugThread *t, LONG l, WCHAR *s,
+      WCHAR *m)
 GO_ON(on_log_switch, ICorDebugAppDomain *controller, ICorDebugThread *t, LONG l, ULONG r, WCHAR *s,
       WCHAR *p)
 GO_ON(on_create_domain, ICorDebugProcess *controller, ICorDebugAppDomain *d)

@@ -38,8 +38,10 @@ driver_parse_break(const char *text, driver_break *ret)
   const char *at = colon ? strchr(colon, '@') : NULL;
   const char *end = at ? at : text + strlen(text);
   if (colon == NULL || colon == text || end == colon + 1)
-    driver_fail(DRIVER_USAGE, "'%s' names no method: write Namespace.Class:Method or "
-                              "Namespace.Class:Method@IL", text);
+    driver_fail(DRIVER_USAGE,
+                "'%s' names no method: write Namespace.Class:Method or "
+                "Namespace.Class:Method@IL",
+                text);
   *ret = (driver_break){.text = text};
   if (at) {
     char *rest;
@@ -151,8 +153,8 @@ launch(driver *session, char **arguments)
   PROCESS_INFORMATION information = {0};
   session->launched = true;
   return ICorDebug_CreateProcess(session->cordebug, NULL, (LPWSTR)command, NULL, NULL, TRUE, 0,
-                                 NULL, NULL, &startup, &information,
-                                 DEBUG_NO_SPECIAL_OPTIONS, &session->process);
+                                 NULL, NULL, &startup, &information, DEBUG_NO_SPECIAL_OPTIONS,
+                                 &session->process);
 }
 
 void

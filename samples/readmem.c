@@ -287,7 +287,8 @@ add_managed_sites(job *work, const char *name)
   g_array_prepend_val(work->sites, hit);
   for (guint i = 0; i < work->breakpoints->len; i++) {
     site other = {.kind = "managed", .name = "another breakpoint"};
-    other.address = breakpoint_address(work->breakpoints->pdata[i]);
+    ICorDebugFunctionBreakpoint *breakpoint = work->breakpoints->pdata[i];
+    other.address = breakpoint_address(breakpoint);
     BYTE byte = 0;
     SIZE_T read;
     cordbg_read(work->session.process, CordbgViewRaw, other.address, 1, &byte, &read);
@@ -393,9 +394,12 @@ static void
 parse_arguments(job *work, int argc, char **argv, DWORD *pid, char ***launch, bool *as_json)
 {
   static const struct option options[] = {
-      {"break", required_argument, NULL, 'b'},  {"native", required_argument, NULL, 'n'},
-      {"pid", required_argument, NULL, 'p'},    {"launch", no_argument, NULL, 'l'},
-      {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+      {"break", required_argument, NULL, 'b'},
+      {"native", required_argument, NULL, 'n'},
+      {"pid", required_argument, NULL, 'p'},
+      {"launch", no_argument, NULL, 'l'},
+      {"json", no_argument, NULL, 'j'},
+      {"help", no_argument, NULL, 'h'},
       {NULL, 0, NULL, 0},
   };
   bool to_launch = false;
@@ -461,8 +465,9 @@ clean_up(job *work)
 {
   ICorDebugProcess2 *process2 = NULL;
   for (guint i = 0; i < work->breakpoints->len; i++) {
-    ICorDebugFunctionBreakpoint_Activate(work->breakpoints->pdata[i], FALSE);
-    ICorDebugFunctionBreakpoint_Release(work->breakpoints->pdata[i]);
+    ICorDebugFunctionBreakpoint *breakpoint = work->breakpoints->pdata[i];
+    ICorDebugFunctionBreakpoint_Activate(breakpoint, FALSE);
+    ICorDebugFunctionBreakpoint_Release(breakpoint);
   }
   ICorDebugProcess_QueryInterface(work->session.process, &IID_ICorDebugProcess2,
                                   (void **)&process2);

@@ -34,8 +34,8 @@ HRESULT CordbgCreate(REFIID iid, void **object);
 
 /* How bytes under breakpoints are shown. */
 typedef enum CordbgView {
-  CordbgViewRaw = 0,      /* as the CPU fetches them: every trap shows */
-  CordbgViewClient = 1,   /* as ICorDebugProcess::ReadMemory: native breakpoints show, ours do not */
+  CordbgViewRaw = 0,    /* as the CPU fetches them: every trap shows */
+  CordbgViewClient = 1, /* as ICorDebugProcess::ReadMemory: native breakpoints show, ours do not */
   CordbgViewPristine = 2, /* as the program left them: no trap shows */
 } CordbgView;
 
@@ -92,6 +92,14 @@ HRESULT cordbg_data_spaces(ICorDebugProcess *process, REFIID iid, void **object)
 HRESULT cordbg_fill_extension_apis(ICorDebugProcess *process, PWINDBG_EXTENSION_APIS apis);
 HRESULT cordbg_fill_extension_apis32(ICorDebugProcess *process, PWINDBG_EXTENSION_APIS32 apis);
 HRESULT cordbg_fill_extension_apis64(ICorDebugProcess *process, PWINDBG_EXTENSION_APIS64 apis);
+
+/*
+ * cordbg's own PREAD_PROCESS_MEMORY_ROUTINE64, the read callback of StackWalk64: as much of the
+ * range as can be read. TRUE with the count when at least one byte came. process: a HANDLE of
+ * OpenProcess or of ICorDebugProcess::GetHandle. read may be NULL.
+ */
+BOOL cordbg_ReadProcessMemoryProc64(HANDLE process, DWORD64 base, PVOID buffer, DWORD size,
+                                    LPDWORD read);
 
 /* What the tracer did so far, for tests and curious people. */
 typedef struct CordbgStatistics {

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +16,11 @@
 #include <cmocka.h>
 
 static const char *const doors[] = {
-    "ICorDebugProcess::ReadMemory",   "ReadProcessMemory", "WdbgExts ReadMemory",
-    "DbgHelp callback", "IDebugDataSpaces4::ReadVirtual",
+    "ICorDebugProcess::ReadMemory",
+    "ReadProcessMemory",
+    "WdbgExts ReadMemory",
+    "DbgHelp callback",
+    "IDebugDataSpaces4::ReadVirtual",
 };
 
 static char *
@@ -140,7 +144,7 @@ readmem_launches_a_program(void **state)
   g_autofree char *program = debuggee("Counter.exe");
   g_autofree char *output = NULL, *errors = NULL;
   (void)state;
-  int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Counter:Step",
+  int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Debuggees.Counter:Tick",
                  "--native", "getppid", "--launch", program, NULL);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
@@ -157,7 +161,7 @@ readmem_attaches_to_a_running_program_which_lives(void **state)
   (void)state;
   GPid pid = start(program, &pipe);
   g_autofree char *number = g_strdup_printf("%d", pid);
-  int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Counter:Step",
+  int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Debuggees.Counter:Tick",
                  "--native", "getppid", "--pid", number, NULL);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
@@ -171,9 +175,10 @@ readmem_prints_text_that_marks_what_differs(void **state)
   g_autofree char *program = debuggee("Counter.exe");
   g_autofree char *output = NULL, *errors = NULL;
   (void)state;
-  assert_int_equal(run(&output, &errors, "samples/readmem", "--break", "Counter:Step",
-                       "--native", "getppid", "--launch", program, NULL), 0);
-  assert_non_null(strstr(output, "managed breakpoint Counter:Step at 0x"));
+  assert_int_equal(run(&output, &errors, "samples/readmem", "--break", "Debuggees.Counter:Tick", "--native",
+                       "getppid", "--launch", program, NULL),
+                   0);
+  assert_non_null(strstr(output, "managed breakpoint Debuggees.Counter:Tick at 0x"));
   assert_non_null(strstr(output, "native breakpoint getppid at 0x"));
   assert_non_null(strstr(output, "[cc]"));
   assert_null(strstr(output, "NOT SEEN"));
@@ -190,7 +195,7 @@ attach_break_counts_and_detaches(void **state)
   for (int i = 0; i < 2; i++) { /* a second attach finds the agent inert and wakes it */
     g_autofree char *output = NULL, *errors = NULL;
     int code = run(&output, &errors, "samples/attach-break", "--pid", number, "--break",
-                   "Counter:Step", "--count", "200", NULL);
+                   "Debuggees.Counter:Tick", "--count", "200", NULL);
     if (code != 0)
       fail_msg("exit code %d: %s", code, errors);
     assert_non_null(strstr(output, "200 hits in"));
