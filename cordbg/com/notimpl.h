@@ -1183,6 +1183,7 @@ BOOL cordbg_notimpl_false(void); /* FALSE, for the slots that return BOOL */
   CORDBG_NOTIMPL_SLOT(IMetaDataImport, FindMethod), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport, FindField), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport, FindMemberRef), \
+  CORDBG_NOTIMPL_SLOT(IMetaDataImport, GetMethodProps), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport, GetMemberRefProps), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport, EnumProperties), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport, EnumEvents), \
@@ -1246,6 +1247,7 @@ BOOL cordbg_notimpl_false(void); /* FALSE, for the slots that return BOOL */
   CORDBG_NOTIMPL_SLOT(IMetaDataImport2, FindMethod), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport2, FindField), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport2, FindMemberRef), \
+  CORDBG_NOTIMPL_SLOT(IMetaDataImport2, GetMethodProps), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport2, GetMemberRefProps), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport2, EnumProperties), \
   CORDBG_NOTIMPL_SLOT(IMetaDataImport2, EnumEvents), \

@@ -355,6 +355,10 @@
   ((This)->lpVtbl->FindField(This, td, szName, pvSigBlob, cbSigBlob, pmb))
 #define IMetaDataImport_FindMemberRef(This, td, szName, pvSigBlob, cbSigBlob, pmr) \
   ((This)->lpVtbl->FindMemberRef(This, td, szName, pvSigBlob, cbSigBlob, pmr))
+#define IMetaDataImport_GetMethodProps(This, mb, pClass, szMethod, cchMethod, pchMethod, pdwAttr, \
+    ppvSigBlob, pcbSigBlob, pulCodeRVA, pdwImplFlags) \
+  ((This)->lpVtbl->GetMethodProps(This, mb, pClass, szMethod, cchMethod, pchMethod, pdwAttr, \
+     ppvSigBlob, pcbSigBlob, pulCodeRVA, pdwImplFlags))
 #define IMetaDataImport_GetMemberRefProps(This, mr, ptk, szMember, cchMember, pchMember, \
     ppvSigBlob, pbSig) \
   ((This)->lpVtbl->GetMemberRefProps(This, mr, ptk, szMember, cchMember, pchMember, ppvSigBlob, \
@@ -504,6 +508,10 @@
   ((This)->lpVtbl->FindField(This, td, szName, pvSigBlob, cbSigBlob, pmb))
 #define IMetaDataImport2_FindMemberRef(This, td, szName, pvSigBlob, cbSigBlob, pmr) \
   ((This)->lpVtbl->FindMemberRef(This, td, szName, pvSigBlob, cbSigBlob, pmr))
+#define IMetaDataImport2_GetMethodProps(This, mb, pClass, szMethod, cchMethod, pchMethod, pdwAttr, \
+    ppvSigBlob, pcbSigBlob, pulCodeRVA, pdwImplFlags) \
+  ((This)->lpVtbl->GetMethodProps(This, mb, pClass, szMethod, cchMethod, pchMethod, pdwAttr, \
+     ppvSigBlob, pcbSigBlob, pulCodeRVA, pdwImplFlags))
 #define IMetaDataImport2_GetMemberRefProps(This, mr, ptk, szMember, cchMember, pchMember, \
     ppvSigBlob, pbSig) \
   ((This)->lpVtbl->GetMemberRefProps(This, mr, ptk, szMember, cchMember, pchMember, ppvSigBlob, \

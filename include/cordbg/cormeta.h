@@ -367,6 +367,9 @@ DECLARE_INTERFACE_(IMetaDataImport, IUnknown)
       ULONG cbSigBlob, mdFieldDef *pmb) PURE;
   STDMETHOD(FindMemberRef)(THIS_ mdTypeRef td, LPCWSTR szName, PCCOR_SIGNATURE pvSigBlob,
       ULONG cbSigBlob, mdMemberRef *pmr) PURE;
+  STDMETHOD(GetMethodProps)(THIS_ mdMethodDef mb, mdTypeDef *pClass, LPWSTR szMethod,
+      ULONG cchMethod, ULONG *pchMethod, DWORD *pdwAttr, PCCOR_SIGNATURE *ppvSigBlob,
+      ULONG *pcbSigBlob, ULONG *pulCodeRVA, DWORD *pdwImplFlags) PURE;
   STDMETHOD(GetMemberRefProps)(THIS_ mdMemberRef mr, mdToken *ptk, LPWSTR szMember, ULONG cchMember,
       ULONG *pchMember, PCCOR_SIGNATURE *ppvSigBlob, ULONG *pbSig) PURE;
   STDMETHOD(EnumProperties)(THIS_ HCORENUM *phEnum, mdTypeDef td, mdProperty *rProperties,
@@ -494,6 +497,9 @@ DECLARE_INTERFACE_(IMetaDataImport2, IMetaDataImport)
       ULONG cbSigBlob, mdFieldDef *pmb) PURE;
   STDMETHOD(FindMemberRef)(THIS_ mdTypeRef td, LPCWSTR szName, PCCOR_SIGNATURE pvSigBlob,
       ULONG cbSigBlob, mdMemberRef *pmr) PURE;
+  STDMETHOD(GetMethodProps)(THIS_ mdMethodDef mb, mdTypeDef *pClass, LPWSTR szMethod,
+      ULONG cchMethod, ULONG *pchMethod, DWORD *pdwAttr, PCCOR_SIGNATURE *ppvSigBlob,
+      ULONG *pcbSigBlob, ULONG *pulCodeRVA, DWORD *pdwImplFlags) PURE;
   STDMETHOD(GetMemberRefProps)(THIS_ mdMemberRef mr, mdToken *ptk, LPWSTR szMember, ULONG cchMember,
       ULONG *pchMember, PCCOR_SIGNATURE *ppvSigBlob, ULONG *pbSig) PURE;
   STDMETHOD(EnumProperties)(THIS_ HCORENUM *phEnum, mdTypeDef td, mdProperty *rProperties,
