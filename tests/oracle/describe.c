@@ -415,6 +415,14 @@ check_name_index(describer *d, uint32_t rid)
   add(d, "type %08x is not found by its name\n", MAKE(TYPE_DEF, rid));
 }
 
+/* An enumeration of another assembly: both sides take it for 32 bits. */
+static uint8_t
+resolve_as_int32(void *context, uint32_t token, cordbg_blob name)
+{
+  (void)context, (void)token, (void)name;
+  return ELEMENT_TYPE_I4;
+}
+
 static void
 describe_attributes(describer *d)
 {
@@ -424,10 +432,10 @@ describe_attributes(describer *d)
     add_hex(d, BLOB(CUSTOM_ATTRIBUTE, r, VALUE));
     add(d, " ");
     gsize before = d->text->len;
-    HRESULT hr = cordbg_attribute_format(d->md, r, NULL, NULL, d->text, NULL);
+    HRESULT hr = cordbg_attribute_format(d->md, r, resolve_as_int32, NULL, d->text, NULL);
     if (FAILED(hr)) {
       g_string_truncate(d->text, before);
-      add(d, "%s", hr == META_E_CANNOTRESOLVETYPEREF ? "!unresolved" : "!bad");
+      add(d, "!bad");
     }
     add(d, "\n");
   }
