@@ -31,22 +31,22 @@ typedef struct mnemonic_entry {
   }
 
 static const mnemonic_entry mnemonics[] = {
-    PLAIN(NOP, NOP),     PLAIN(PAUSE, NOP),   PLAIN(ENDBR64, NOP),  PLAIN(MOV, MOV),
-    PLAIN(MOVZX, MOVZX), PLAIN(MOVSX, MOVSX), PLAIN(MOVSXD, MOVSX), PLAIN(LEA, LEA),
-    PLAIN(XCHG, XCHG),   PLAIN(ADD, ADD),     PLAIN(ADC, ADC),      PLAIN(SUB, SUB),
-    PLAIN(SBB, SBB),     PLAIN(CMP, CMP),     PLAIN(AND, AND),      PLAIN(OR, OR),
-    PLAIN(XOR, XOR),     PLAIN(TEST, TEST),   PLAIN(INC, INC),      PLAIN(DEC, DEC),
-    PLAIN(NEG, NEG),     PLAIN(NOT, NOT),     PLAIN(SHL, SHL),      PLAIN(SHR, SHR),
-    PLAIN(SAR, SAR),     PLAIN(IMUL, IMUL),   PLAIN(BT, BT),        PLAIN(BSWAP, BSWAP),
-    PLAIN(CBW, WIDEN),   PLAIN(CWDE, WIDEN),  PLAIN(CDQE, WIDEN),   PLAIN(CWD, SPREAD),
-    PLAIN(CDQ, SPREAD),  PLAIN(CQO, SPREAD),  PLAIN(CLC, CLC),      PLAIN(STC, STC),
-    PLAIN(CMC, CMC),     PLAIN(PUSH, PUSH),   PLAIN(POP, POP),      PLAIN(PUSHFQ, PUSHF),
-    PLAIN(POPFQ, POPF),  PLAIN(LEAVE, LEAVE), PLAIN(CALL, CALL),    PLAIN(RET, RET),
-    PLAIN(JMP, JMP),     PLAIN(JECXZ, JRCXZ), PLAIN(JRCXZ, JRCXZ),  CONDITIONAL(0, O),
-    CONDITIONAL(1, NO),  CONDITIONAL(2, B),   CONDITIONAL(3, NB),   CONDITIONAL(4, Z),
-    CONDITIONAL(5, NZ),  CONDITIONAL(6, BE),  CONDITIONAL(7, NBE),  CONDITIONAL(8, S),
-    CONDITIONAL(9, NS),  CONDITIONAL(10, P),  CONDITIONAL(11, NP),  CONDITIONAL(12, L),
-    CONDITIONAL(13, NL), CONDITIONAL(14, LE), CONDITIONAL(15, NLE),
+    PLAIN(NOP, NOP),     PLAIN(ENDBR64, NOP),  PLAIN(MOV, MOV),      PLAIN(MOVZX, MOVZX),
+    PLAIN(MOVSX, MOVSX), PLAIN(MOVSXD, MOVSX), PLAIN(LEA, LEA),      PLAIN(XCHG, XCHG),
+    PLAIN(ADD, ADD),     PLAIN(ADC, ADC),      PLAIN(SUB, SUB),      PLAIN(SBB, SBB),
+    PLAIN(CMP, CMP),     PLAIN(AND, AND),      PLAIN(OR, OR),        PLAIN(XOR, XOR),
+    PLAIN(TEST, TEST),   PLAIN(INC, INC),      PLAIN(DEC, DEC),      PLAIN(NEG, NEG),
+    PLAIN(NOT, NOT),     PLAIN(SHL, SHL),      PLAIN(SHR, SHR),      PLAIN(SAR, SAR),
+    PLAIN(IMUL, IMUL),   PLAIN(BT, BT),        PLAIN(BSWAP, BSWAP),  PLAIN(CBW, WIDEN),
+    PLAIN(CWDE, WIDEN),  PLAIN(CDQE, WIDEN),   PLAIN(CWD, SPREAD),   PLAIN(CDQ, SPREAD),
+    PLAIN(CQO, SPREAD),  PLAIN(CLC, CLC),      PLAIN(STC, STC),      PLAIN(CMC, CMC),
+    PLAIN(PUSH, PUSH),   PLAIN(POP, POP),      PLAIN(PUSHFQ, PUSHF), PLAIN(POPFQ, POPF),
+    PLAIN(LEAVE, LEAVE), PLAIN(CALL, CALL),    PLAIN(RET, RET),      PLAIN(JMP, JMP),
+    PLAIN(JECXZ, JRCXZ), PLAIN(JRCXZ, JRCXZ),  CONDITIONAL(0, O),    CONDITIONAL(1, NO),
+    CONDITIONAL(2, B),   CONDITIONAL(3, NB),   CONDITIONAL(4, Z),    CONDITIONAL(5, NZ),
+    CONDITIONAL(6, BE),  CONDITIONAL(7, NBE),  CONDITIONAL(8, S),    CONDITIONAL(9, NS),
+    CONDITIONAL(10, P),  CONDITIONAL(11, NP),  CONDITIONAL(12, L),   CONDITIONAL(13, NL),
+    CONDITIONAL(14, LE), CONDITIONAL(15, NLE),
 };
 
 static bool
@@ -155,6 +155,10 @@ convert_memory(const ZydisDecodedInstruction *instruction, const ZydisDecodedOpe
   if (!convert_address_register(memory->base, &ret->base) ||
       !convert_address_register(memory->index, &ret->index))
     return false;
+  /* a SIB byte without base; Zydis 4.0 names r13d there when REX.B and 67 come together */
+  if (instruction->raw.modrm.mod == 0 && instruction->raw.modrm.rm == 4 &&
+      instruction->raw.sib.base == 5 && instruction->raw.modrm.offset != 0)
+    ret->base = CORDBG_REGISTER_NONE;
   ret->address_size = (uint8_t)(instruction->address_width / 8);
   ret->displacement = memory->disp.has_displacement ? memory->disp.value : 0;
   ret->segment = CORDBG_SEGMENT_FLAT;
@@ -223,7 +227,7 @@ is_well_formed(const cordbg_instruction *instr)
   }
   if (memory_count > 1)
     return false;
-  if (stack && first->kind != CORDBG_OPERAND_IMMEDIATE && first->size != 8)
+  if (stack && (instr->size != 8 || (first->kind != CORDBG_OPERAND_IMMEDIATE && first->size != 8)))
     return false;
   /* an implied lock, a bit far from its operand, a far jump */
   if (instr->operation == CORDBG_OP_XCHG || instr->operation == CORDBG_OP_BT)
@@ -235,6 +239,21 @@ is_well_formed(const cordbg_instruction *instr)
   if (instr->operation == CORDBG_OP_JMP || instr->operation == CORDBG_OP_CALL)
     return first->kind == CORDBG_OPERAND_RELATIVE || first->size == 8;
   return true;
+}
+
+/*
+ * Others of the reserved nops mean something to some processors, or are no instructions there. The
+ * memory operand of a long nop is never accessed.
+ */
+static bool
+is_documented_nop(const ZydisDecodedInstruction *instruction)
+{
+  if (instruction->mnemonic == ZYDIS_MNEMONIC_ENDBR64)
+    return true;
+  if (instruction->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT)
+    return instruction->opcode == 0x90;
+  return instruction->opcode_map == ZYDIS_OPCODE_MAP_0F && instruction->opcode == 0x1f &&
+         instruction->raw.modrm.reg == 0;
 }
 
 static bool
@@ -251,7 +270,7 @@ convert(const ZydisDecodedInstruction *instruction, const ZydisDecodedOperand *o
   if (!prefixes_are_plain(instruction, (cordbg_operation)entry->operation))
     return false;
   if (entry->operation == CORDBG_OP_NOP)
-    return true; /* the memory operand of a long nop is never accessed */
+    return is_documented_nop(instruction);
   if (instruction->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
     return false;
   if (entry->operation == CORDBG_OP_JRCXZ)

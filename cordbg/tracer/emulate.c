@@ -33,8 +33,8 @@
 #define FLAG_AC 0x40000u
 #define FLAG_ID 0x200000u
 #define FLAGS_STATUS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
-/* What popf changes at privilege level 3 with IOPL 0. */
-#define FLAGS_POPPED (FLAGS_STATUS | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID)
+/* What popf changes at privilege level 3 with IOPL 0, and ptrace can set: not the ID flag. */
+#define FLAGS_POPPED (FLAGS_STATUS | FLAG_DF | FLAG_NT | FLAG_AC)
 
 #define PAGE_MASK_4K 0xfffu
 #define USER_CODE_SELECTOR 0x33u
@@ -553,7 +553,7 @@ stack(machine *m)
   case CORDBG_OP_POPF:
     if (!pop(m, &value))
       return false;
-    if (value & FLAG_TF)
+    if ((value & FLAG_TF) || ((value ^ m->regs.eflags) & FLAG_ID))
       return fail(m, CORDBG_NOT_EMULATED);
     set_flags(m, FLAGS_POPPED, value);
     return true;

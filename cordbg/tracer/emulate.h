@@ -36,8 +36,8 @@ typedef enum cordbg_emulation {
  *
  * flags:
  *   CORDBG_EMULATE_OTHERS_RUN    other threads run meanwhile. The kernel does not promise that its
- *     copies are single accesses, so that only these are executed: reads that are aligned, and any
- *     access below the thread's own rsp or rbp based operands; other memory writes are refused.
+ *     copies are single accesses, so that these alone are executed: accesses to the stack and
+ *     through rsp or rbp, which are the thread's own, and aligned reads elsewhere.
  *   CORDBG_EMULATE_SHADOW_STACK  the thread has a shadow stack: calls and returns are refused.
  */
 enum {
@@ -113,7 +113,9 @@ size_t cordbg_instruction_length(const uint8_t *code, size_t size);
  * What single-stepping the instruction does to the trap flag, for the in-place route.
  *   PUSHES_FLAGS  pushf: the stepped thread's stack shows the trap flag
  *   SYSCALL       syscall: r11 shows it
- *   POPS_FLAGS    popf, iret: clears it
+ *   POPS_FLAGS    popf, iret: the kernel takes the trap flag after the step for the program's own;
+ *                 PTRACE_GETREGS shows it, PTRACE_CONT leaves it set: it must be cleared by
+ *                 PTRACE_SETREGS unless the popped value had it
  *   PLAIN         none of these
  */
 typedef enum cordbg_step_leak {

@@ -1,0 +1,931 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The emulator against the CPU itself: a traced child single-steps the same instruction from the
+ * same registers and memory, and everything that the manual defines must be equal afterwards.
+ *
+ * Instructions come from templates (opcode, form of the operands, immediate) with random prefixes,
+ * registers, displacements and immediates. Address registers are then chosen so that the operand
+ * falls into a window of memory that both sides share, except for a few that must fault.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <Zydis/Zydis.h>
+
+#include "cordbg/tracer/emulate.h"
+
+#define CASES 40000u
+#define HOSTILE_CASES 300000u
+
+/* Where the child has them; low, so that 32-bit addressing and rip-relative operands reach it. */
+#define CODE_BASE UINT64_C(0x10000000)
+#define CODE_SIZE 0x1000u
+#define DATA_BASE UINT64_C(0x10010000)
+#define DATA_SIZE 0x4000u
+
+#define STATUS_FLAGS 0x8d5u   /* OF SF ZF AF PF CF */
+#define UNSEEN_FLAGS 0x10100u /* RF, TF: ptrace's own */
+
+typedef struct bench {
+  pid_t child;
+  uint8_t *code; /* our mapping of the child's pages */
+  uint8_t *data;
+  uint8_t model[DATA_SIZE]; /* the emulator's memory */
+  uint64_t code_at;         /* address of the instruction */
+  uint64_t random;
+} bench;
+
+/* ------------------------------------------------------------------ random values */
+
+static uint64_t
+next_random(uint64_t *state)
+{
+  uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+
+  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return z ^ (z >> 31);
+}
+
+static uint32_t
+below(bench *b, uint32_t limit)
+{
+  return (uint32_t)(next_random(&b->random) % limit);
+}
+
+/* Values at which carries, overflows and signs turn over come up often. */
+static uint64_t
+random_value(bench *b)
+{
+  static const uint64_t edges[] = {
+      0,      1,      UINT64_MAX, 0x7f,       0x80,       0xff,      0x7fff,
+      0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, INT64_MAX, UINT64_C(1) << 63,
+      16,     15};
+
+  switch (below(b, 4)) {
+  case 0:
+    return edges[below(b, sizeof(edges) / sizeof(edges[0]))];
+  case 1:
+    return next_random(&b->random) & 0xff;
+  default:
+    return next_random(&b->random);
+  }
+}
+
+static uint64_t
+seed_from_environment(void)
+{
+  const char *text = getenv("CORDBG_SEED");
+  uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)getpid() * 2654435761u;
+
+  printf("CORDBG_SEED=0x%" PRIx64 "\n", seed);
+  return seed;
+}
+
+/* ------------------------------------------------------------------ templates */
+
+enum { MODRM_NONE, MODRM_ANY, MODRM_REGISTER, MODRM_MEMORY };
+enum { IMM_NONE, IMM_8, IMM_16, IMM_Z, IMM_FULL, IMM_REL8, IMM_REL32, IMM_ADDRESS };
+
+#define NO_66 0x1u   /* the operand-size prefix means something else, or two things */
+#define PLUS_R 0x2u  /* the opcode's last byte holds a register */
+#define PLUS_CC 0x4u /* ... a condition */
+#define TARGET 0x8u  /* memory and registers hold code addresses */
+#define NO_LOW 0x10u /* no prefix at all */
+#define RARE 0x20u   /* refused often by rule (counts, sizes) */
+
+typedef struct template
+{
+  const char *name;
+  uint8_t opcode[4];
+  uint8_t opcode_size;
+  uint8_t modrm;
+  int8_t digit; /* -1: a register */
+  uint8_t immediate;
+  uint8_t flags;
+}
+template;
+
+#define OP1(...) {__VA_ARGS__}, 1
+#define OP2(...) {__VA_ARGS__}, 2
+#define OP3(...) {__VA_ARGS__}, 3
+#define OP4(...) {__VA_ARGS__}, 4
+#define ALU(text, n)                                                                               \
+  {text " rm8,r8", OP1(n * 8), MODRM_ANY, -1, IMM_NONE, 0},                                        \
+      {text " rm,r", OP1(n * 8 + 1), MODRM_ANY, -1, IMM_NONE, 0},                                  \
+      {text " r8,rm8", OP1(n * 8 + 2), MODRM_ANY, -1, IMM_NONE, 0},                                \
+      {text " r,rm", OP1(n * 8 + 3), MODRM_ANY, -1, IMM_NONE, 0},                                  \
+      {text " al,imm8", OP1(n * 8 + 4), MODRM_NONE, -1, IMM_8, 0},                                 \
+      {text " rax,imm", OP1(n * 8 + 5), MODRM_NONE, -1, IMM_Z, 0},                                 \
+      {text " rm8,imm8", OP1(0x80), MODRM_ANY, n, IMM_8, 0},                                       \
+      {text " rm,imm", OP1(0x81), MODRM_ANY, n, IMM_Z, 0},                                         \
+  {                                                                                                \
+    text " rm,imm8", OP1(0x83), MODRM_ANY, n, IMM_8, 0                                             \
+  }
+#define SHIFT(text, n)                                                                             \
+  {text " rm8,1", OP1(0xd0), MODRM_ANY, n, IMM_NONE, 0},                                           \
+      {text " rm,1", OP1(0xd1), MODRM_ANY, n, IMM_NONE, 0},                                        \
+      {text " rm8,cl", OP1(0xd2), MODRM_ANY, n, IMM_NONE, RARE},                                   \
+      {text " rm,cl", OP1(0xd3), MODRM_ANY, n, IMM_NONE, RARE},                                    \
+      {text " rm8,imm8", OP1(0xc0), MODRM_ANY, n, IMM_8, RARE},                                    \
+  {                                                                                                \
+    text " rm,imm8", OP1(0xc1), MODRM_ANY, n, IMM_8, RARE                                          \
+  }
+
+static const template templates[] = {
+    ALU("add", 0),
+    ALU("or", 1),
+    ALU("adc", 2),
+    ALU("sbb", 3),
+    ALU("and", 4),
+    ALU("sub", 5),
+    ALU("xor", 6),
+    ALU("cmp", 7),
+    SHIFT("shl", 4),
+    SHIFT("shr", 5),
+    SHIFT("sal", 6),
+    SHIFT("sar", 7),
+    {"test rm8,r8", OP1(0x84), MODRM_ANY, -1, IMM_NONE, 0},
+    {"test rm,r", OP1(0x85), MODRM_ANY, -1, IMM_NONE, 0},
+    {"test al,imm8", OP1(0xa8), MODRM_NONE, -1, IMM_8, 0},
+    {"test rax,imm", OP1(0xa9), MODRM_NONE, -1, IMM_Z, 0},
+    {"test rm8,imm8", OP1(0xf6), MODRM_ANY, 0, IMM_8, 0},
+    {"test rm,imm", OP1(0xf7), MODRM_ANY, 0, IMM_Z, 0},
+    {"not rm8", OP1(0xf6), MODRM_ANY, 2, IMM_NONE, 0},
+    {"not rm", OP1(0xf7), MODRM_ANY, 2, IMM_NONE, 0},
+    {"neg rm8", OP1(0xf6), MODRM_ANY, 3, IMM_NONE, 0},
+    {"neg rm", OP1(0xf7), MODRM_ANY, 3, IMM_NONE, 0},
+    {"inc rm8", OP1(0xfe), MODRM_ANY, 0, IMM_NONE, 0},
+    {"inc rm", OP1(0xff), MODRM_ANY, 0, IMM_NONE, 0},
+    {"dec rm8", OP1(0xfe), MODRM_ANY, 1, IMM_NONE, 0},
+    {"dec rm", OP1(0xff), MODRM_ANY, 1, IMM_NONE, 0},
+    {"mov rm8,r8", OP1(0x88), MODRM_ANY, -1, IMM_NONE, 0},
+    {"mov rm,r", OP1(0x89), MODRM_ANY, -1, IMM_NONE, 0},
+    {"mov r8,rm8", OP1(0x8a), MODRM_ANY, -1, IMM_NONE, 0},
+    {"mov r,rm", OP1(0x8b), MODRM_ANY, -1, IMM_NONE, 0},
+    {"mov rm8,imm8", OP1(0xc6), MODRM_ANY, 0, IMM_8, 0},
+    {"mov rm,imm", OP1(0xc7), MODRM_ANY, 0, IMM_Z, 0},
+    {"mov r8,imm8", OP1(0xb0), MODRM_NONE, -1, IMM_8, PLUS_R},
+    {"mov r,imm", OP1(0xb8), MODRM_NONE, -1, IMM_FULL, PLUS_R},
+    {"mov al,moffs", OP1(0xa0), MODRM_NONE, -1, IMM_ADDRESS, 0},
+    {"mov rax,moffs", OP1(0xa1), MODRM_NONE, -1, IMM_ADDRESS, 0},
+    {"mov moffs,al", OP1(0xa2), MODRM_NONE, -1, IMM_ADDRESS, 0},
+    {"mov moffs,rax", OP1(0xa3), MODRM_NONE, -1, IMM_ADDRESS, 0},
+    {"movsxd", OP1(0x63), MODRM_ANY, -1, IMM_NONE, NO_66},
+    {"movzx r,rm8", OP2(0x0f, 0xb6), MODRM_ANY, -1, IMM_NONE, 0},
+    {"movzx r,rm16", OP2(0x0f, 0xb7), MODRM_ANY, -1, IMM_NONE, 0},
+    {"movsx r,rm8", OP2(0x0f, 0xbe), MODRM_ANY, -1, IMM_NONE, 0},
+    {"movsx r,rm16", OP2(0x0f, 0xbf), MODRM_ANY, -1, IMM_NONE, 0},
+    {"lea", OP1(0x8d), MODRM_MEMORY, -1, IMM_NONE, 0},
+    {"xchg rm8,r8", OP1(0x86), MODRM_REGISTER, -1, IMM_NONE, 0},
+    {"xchg rm,r", OP1(0x87), MODRM_REGISTER, -1, IMM_NONE, 0},
+    {"xchg rax,r", OP1(0x90), MODRM_NONE, -1, IMM_NONE, PLUS_R},
+    {"imul r,rm", OP2(0x0f, 0xaf), MODRM_ANY, -1, IMM_NONE, 0},
+    {"imul r,rm,imm8", OP1(0x6b), MODRM_ANY, -1, IMM_8, 0},
+    {"imul r,rm,imm", OP1(0x69), MODRM_ANY, -1, IMM_Z, 0},
+    {"bt r,r", OP2(0x0f, 0xa3), MODRM_REGISTER, -1, IMM_NONE, 0},
+    {"bt r,imm8", OP2(0x0f, 0xba), MODRM_REGISTER, 4, IMM_8, 0},
+    {"bswap", OP2(0x0f, 0xc8), MODRM_NONE, -1, IMM_NONE, PLUS_R | NO_66},
+    {"setcc", OP2(0x0f, 0x90), MODRM_ANY, 0, IMM_NONE, PLUS_CC},
+    {"cmovcc", OP2(0x0f, 0x40), MODRM_ANY, -1, IMM_NONE, PLUS_CC},
+    {"cbw..cdqe", OP1(0x98), MODRM_NONE, -1, IMM_NONE, 0},
+    {"cwd..cqo", OP1(0x99), MODRM_NONE, -1, IMM_NONE, 0},
+    {"clc", OP1(0xf8), MODRM_NONE, -1, IMM_NONE, 0},
+    {"stc", OP1(0xf9), MODRM_NONE, -1, IMM_NONE, 0},
+    {"cmc", OP1(0xf5), MODRM_NONE, -1, IMM_NONE, 0},
+    {"push r", OP1(0x50), MODRM_NONE, -1, IMM_NONE, PLUS_R | NO_66},
+    {"push imm", OP1(0x68), MODRM_NONE, -1, IMM_Z, NO_66},
+    {"push imm8", OP1(0x6a), MODRM_NONE, -1, IMM_8, NO_66},
+    {"push rm", OP1(0xff), MODRM_ANY, 6, IMM_NONE, NO_66},
+    {"pop r", OP1(0x58), MODRM_NONE, -1, IMM_NONE, PLUS_R | NO_66},
+    {"pop rm", OP1(0x8f), MODRM_ANY, 0, IMM_NONE, NO_66},
+    {"pushf", OP1(0x9c), MODRM_NONE, -1, IMM_NONE, NO_66},
+    {"popf", OP1(0x9d), MODRM_NONE, -1, IMM_NONE, NO_66 | RARE},
+    {"leave", OP1(0xc9), MODRM_NONE, -1, IMM_NONE, NO_66},
+    {"call rel32", OP1(0xe8), MODRM_NONE, -1, IMM_REL32, NO_66},
+    {"call rm", OP1(0xff), MODRM_ANY, 2, IMM_NONE, NO_66 | TARGET},
+    {"ret", OP1(0xc3), MODRM_NONE, -1, IMM_NONE, NO_66 | TARGET},
+    {"rep ret", OP2(0xf3, 0xc3), MODRM_NONE, -1, IMM_NONE, NO_LOW | TARGET},
+    {"ret imm16", OP1(0xc2), MODRM_NONE, -1, IMM_16, NO_66 | TARGET},
+    {"jmp rel8", OP1(0xeb), MODRM_NONE, -1, IMM_REL8, NO_66},
+    {"jmp rel32", OP1(0xe9), MODRM_NONE, -1, IMM_REL32, NO_66},
+    {"jmp rm", OP1(0xff), MODRM_ANY, 4, IMM_NONE, NO_66 | TARGET},
+    {"notrack jmp r", OP2(0x3e, 0xff), MODRM_REGISTER, 4, IMM_NONE, NO_LOW | TARGET},
+    {"bnd jmp rm", OP2(0xf2, 0xff), MODRM_ANY, 4, IMM_NONE, NO_LOW | TARGET},
+    {"jcc rel8", OP1(0x70), MODRM_NONE, -1, IMM_REL8, PLUS_CC | NO_66},
+    {"jcc rel32", OP2(0x0f, 0x80), MODRM_NONE, -1, IMM_REL32, PLUS_CC | NO_66},
+    {"jrcxz", OP1(0xe3), MODRM_NONE, -1, IMM_REL8, NO_66},
+    {"nop", OP1(0x90), MODRM_NONE, -1, IMM_NONE, NO_LOW},
+    {"long nop", OP2(0x0f, 0x1f), MODRM_ANY, 0, IMM_NONE, 0},
+    {"endbr64", OP4(0xf3, 0x0f, 0x1e, 0xfa), MODRM_NONE, -1, IMM_NONE, NO_LOW},
+};
+#define TEMPLATES (sizeof(templates) / sizeof(templates[0]))
+
+static size_t
+put_immediate(bench *b, uint8_t *at, unsigned int kind, bool word, bool wide, bool address32)
+{
+  uint64_t value = random_value(b);
+  size_t size = 0;
+
+  switch (kind) {
+  case IMM_8:
+  case IMM_REL8:
+    size = 1;
+    break;
+  case IMM_16:
+    size = 2;
+    value &= 0x1ff;
+    break;
+  case IMM_Z:
+    size = word && !wide ? 2 : 4;
+    break;
+  case IMM_FULL:
+    size = wide ? 8 : word ? 2 : 4;
+    break;
+  case IMM_REL32:
+    size = 4;
+    value &= 0x3fffffff;
+    break;
+  case IMM_ADDRESS:
+    size = address32 ? 4 : 8;
+    value = DATA_BASE + below(b, DATA_SIZE - 8);
+    break;
+  default:
+    break;
+  }
+  memcpy(at, &value, size);
+  return size;
+}
+
+static size_t
+put_modrm(bench *b, uint8_t *at, const template *t)
+{
+  uint8_t mod = (uint8_t)below(b, 4);
+  uint8_t rm = (uint8_t)below(b, 8);
+  uint8_t reg = t->digit >= 0 ? (uint8_t)t->digit : (uint8_t)below(b, 8);
+  size_t size = 1;
+  uint8_t sib = 0;
+  uint64_t displacement = random_value(b);
+
+  if (t->modrm == MODRM_REGISTER)
+    mod = 3;
+  else if (t->modrm == MODRM_MEMORY)
+    mod = (uint8_t)below(b, 3);
+  at[0] = (uint8_t)(mod << 6 | reg << 3 | rm);
+  if (mod == 3)
+    return 1;
+  if (rm == 4)
+    at[size++] = sib = (uint8_t)next_random(&b->random);
+  if (mod == 1) {
+    at[size++] = (uint8_t)displacement;
+  } else if (mod == 2 || (mod == 0 && (rm == 5 || (rm == 4 && (sib & 7) == 5)))) {
+    memcpy(at + size, &displacement, 4);
+    size += 4;
+  }
+  return size;
+}
+
+/* Writes an instruction of the template, at most 15 bytes. */
+static size_t
+make_instruction(bench *b, const template *t, uint8_t *code)
+{
+  size_t size = 0;
+  bool word = false, address32 = false;
+  uint8_t rex = 0;
+
+  if (!(t->flags & NO_LOW)) {
+    word = !(t->flags & NO_66) && below(b, 5) == 0;
+    address32 = below(b, 16) == 0;
+    if (word)
+      code[size++] = 0x66;
+    if (address32)
+      code[size++] = 0x67;
+    if (below(b, 8) == 0)
+      code[size++] = below(b, 2) ? 0x64 : 0x65;
+    if (below(b, 3) != 0)
+      code[size++] = rex = (uint8_t)(0x40 | below(b, 16));
+  }
+  memcpy(code + size, t->opcode, t->opcode_size);
+  size += t->opcode_size;
+  if (t->flags & PLUS_R)
+    code[size - 1] = (uint8_t)(code[size - 1] | below(b, 8));
+  if (t->flags & PLUS_CC)
+    code[size - 1] = (uint8_t)(code[size - 1] | below(b, 16));
+  if (t->modrm != MODRM_NONE)
+    size += put_modrm(b, code + size, t);
+  size += put_immediate(b, code + size, t->immediate, word, rex & 8, address32);
+  return size;
+}
+
+/* ------------------------------------------------------------------ the machine's state */
+
+static uint64_t *
+register_of(struct user_regs_struct *r, ZydisRegister reg)
+{
+  unsigned long long *const all[16] = {&r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp,
+                                       &r->rsi, &r->rdi, &r->r8,  &r->r9,  &r->r10, &r->r11,
+                                       &r->r12, &r->r13, &r->r14, &r->r15};
+
+  if (reg >= ZYDIS_REGISTER_RAX && reg <= ZYDIS_REGISTER_R15)
+    return (uint64_t *)all[reg - ZYDIS_REGISTER_RAX];
+  if (reg >= ZYDIS_REGISTER_EAX && reg <= ZYDIS_REGISTER_R15D)
+    return (uint64_t *)all[reg - ZYDIS_REGISTER_EAX];
+  return NULL;
+}
+
+static uint64_t
+address_of(struct user_regs_struct *r, const ZydisDecodedInstruction *instruction,
+           const ZydisDecodedOperandMem *mem)
+{
+  uint64_t address = (uint64_t)mem->disp.value;
+
+  if (mem->base == ZYDIS_REGISTER_RIP || mem->base == ZYDIS_REGISTER_EIP)
+    address += r->rip + instruction->length;
+  else if (mem->base != ZYDIS_REGISTER_NONE)
+    address += *register_of(r, mem->base);
+  if (mem->index != ZYDIS_REGISTER_NONE)
+    address += *register_of(r, mem->index) * mem->scale;
+  if (instruction->address_width == 32)
+    address &= UINT32_MAX;
+  if (mem->segment == ZYDIS_REGISTER_FS)
+    address += r->fs_base;
+  if (mem->segment == ZYDIS_REGISTER_GS)
+    address += r->gs_base;
+  return address;
+}
+
+/* Moves the operand's address to target by its displacement or its base register. */
+static void
+aim(struct user_regs_struct *r, const ZydisDecodedInstruction *instruction,
+    const ZydisDecodedOperandMem *mem, uint8_t *code, uint64_t target)
+{
+  uint64_t delta = target - address_of(r, instruction, mem);
+  uint64_t *base = register_of(r, mem->base);
+
+  if (base && mem->base != mem->index) {
+    *base += delta;
+  } else if (instruction->raw.disp.size == 32) {
+    uint32_t displacement = (uint32_t)instruction->raw.disp.value + (uint32_t)delta;
+
+    memcpy(code + instruction->raw.disp.offset, &displacement, sizeof(displacement));
+  }
+}
+
+static void
+random_registers(bench *b, struct user_regs_struct *r, bool targets)
+{
+  for (int i = ZYDIS_REGISTER_RAX; i <= ZYDIS_REGISTER_R15; i++)
+    *register_of(r, (ZydisRegister)i) =
+        targets ? next_random(&b->random) & 0x7fffffffff : random_value(b);
+  r->rsp = DATA_BASE + 64 + below(b, DATA_SIZE - 128);
+  r->rbp = below(b, 4) ? DATA_BASE + below(b, DATA_SIZE - 16) : r->rbp;
+  r->fs_base = below(b, 2) ? 0 : below(b, 0x100000);
+  r->gs_base = below(b, 2) ? 0 : below(b, 0x100000);
+  r->rip = b->code_at;
+  r->orig_rax = UINT64_MAX;
+  /* ptrace cannot set the ID flag, which an earlier popf may have changed */
+  r->eflags = (r->eflags & 0x200000) | 0x202 | (next_random(&b->random) & (STATUS_FLAGS | 0x400));
+}
+
+/* Fresh bytes where the operand and the stack are, the same on both sides. */
+static void
+random_memory(bench *b, uint64_t address, bool targets)
+{
+  uint64_t offset = address - DATA_BASE;
+
+  if (offset > DATA_SIZE - 8)
+    return;
+  for (size_t i = 0; i < 8; i++)
+    b->data[offset + i] = (uint8_t)next_random(&b->random);
+  if (targets && below(b, 8) != 0)
+    memset(b->data + offset + 5, 0, 3);
+}
+
+/* ------------------------------------------------------------------ both sides */
+
+static bool
+model_read(void *data, uint64_t address, void *buffer, size_t size)
+{
+  bench *b = data;
+
+  if (address >= CODE_BASE && address - CODE_BASE <= CODE_SIZE - size) {
+    memcpy(buffer, b->code + (address - CODE_BASE), size);
+    return true;
+  }
+  if (address < DATA_BASE || address - DATA_BASE > DATA_SIZE - size)
+    return false;
+  memcpy(buffer, b->model + (address - DATA_BASE), size);
+  return true;
+}
+
+static bool
+model_write(void *data, uint64_t address, const void *buffer, size_t size)
+{
+  bench *b = data;
+
+  assert_true((address & 0xfff) + size <= 0x1000);
+  if (address < DATA_BASE || address - DATA_BASE > DATA_SIZE - size)
+    return false;
+  memcpy(b->model + (address - DATA_BASE), buffer, size);
+  return true;
+}
+
+/* Steps the child once; false when the instruction faulted. */
+static bool
+step_child(bench *b, struct user_regs_struct *r)
+{
+  int status;
+
+  assert_int_equal(ptrace(PTRACE_SETREGS, b->child, NULL, r), 0);
+  assert_int_equal(ptrace(PTRACE_SINGLESTEP, b->child, NULL, NULL), 0);
+  assert_int_equal(waitpid(b->child, &status, 0), b->child);
+  if (!WIFSTOPPED(status))
+    fail_msg("the child ended: status 0x%x", (unsigned int)status);
+  assert_int_equal(ptrace(PTRACE_GETREGS, b->child, NULL, r), 0);
+  return WSTOPSIG(status) == SIGTRAP;
+}
+
+static int
+start_child(void **state)
+{
+  bench *b = calloc(1, sizeof(*b));
+  int memory = memfd_create("cordbg-test-emulate", MFD_CLOEXEC);
+  int status;
+
+  assert_non_null(b);
+  assert_true(memory >= 0);
+  assert_int_equal(ftruncate(memory, CODE_SIZE + DATA_SIZE), 0);
+  b->code = mmap(NULL, CODE_SIZE + DATA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  assert_ptr_not_equal(b->code, MAP_FAILED);
+  b->data = b->code + CODE_SIZE;
+  b->code_at = CODE_BASE + 0x800;
+  b->child = fork();
+  assert_true(b->child >= 0);
+  if (b->child == 0) {
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0 ||
+        mmap((void *)CODE_BASE, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE,
+             memory, 0) == MAP_FAILED ||
+        mmap((void *)DATA_BASE, DATA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
+             memory, CODE_SIZE) == MAP_FAILED)
+      _exit(1);
+    raise(SIGSTOP);
+    _exit(2);
+  }
+  close(memory);
+  assert_int_equal(waitpid(b->child, &status, 0), b->child);
+  assert_true(WIFSTOPPED(status));
+  assert_int_equal(ptrace(PTRACE_SETOPTIONS, b->child, NULL, PTRACE_O_EXITKILL), 0);
+  *state = b;
+  return 0;
+}
+
+static int
+end_child(void **state)
+{
+  bench *b = *state;
+  int status;
+
+  kill(b->child, SIGKILL);
+  waitpid(b->child, &status, 0);
+  munmap(b->code, CODE_SIZE + DATA_SIZE);
+  free(b);
+  return 0;
+}
+
+/* ------------------------------------------------------------------ comparison */
+
+static uint64_t
+undefined_flags(const ZydisDecodedInstruction *instruction, const struct user_regs_struct *before,
+                const uint8_t *code)
+{
+  unsigned int count;
+
+  switch (instruction->mnemonic) {
+  case ZYDIS_MNEMONIC_SHL:
+  case ZYDIS_MNEMONIC_SHR:
+  case ZYDIS_MNEMONIC_SAR:
+    if (instruction->opcode == 0xc0 || instruction->opcode == 0xc1)
+      count = code[instruction->length - 1];
+    else
+      count = instruction->opcode <= 0xd1 ? 1 : (unsigned int)before->rcx;
+    count &= instruction->operand_width == 64 ? 63 : 31;
+    return count == 0 ? 0 : count == 1 ? 0x10 : 0x810;
+  default:
+    return instruction->cpu_flags ? instruction->cpu_flags->undefined : 0;
+  }
+}
+
+static void
+show(const bench *b, const char *name, const uint8_t *code, size_t size,
+     const struct user_regs_struct *before, const struct user_regs_struct *cpu,
+     const struct user_regs_struct *ours)
+{
+  static const char *const names[] = {"r15", "r14", "r13", "r12", "rbp",   "rbx", "r11",
+                                      "r10", "r9",  "r8",  "rax", "rcx",   "rdx", "rsi",
+                                      "rdi", "-",   "rip", "cs",  "flags", "rsp"};
+  const uint64_t *s[3] = {(const uint64_t *)before, (const uint64_t *)cpu, (const uint64_t *)ours};
+
+  printf("%s:", name);
+  for (size_t i = 0; i < size; i++)
+    printf(" %02x", code[i]);
+  printf("\n");
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    printf("  %-5s before %016" PRIx64 " cpu %016" PRIx64 " ours %016" PRIx64 "%s\n", names[i],
+           s[0][i], s[1][i], s[2][i], s[1][i] == s[2][i] ? "" : "  <--");
+  for (size_t i = 0; i < DATA_SIZE; i++)
+    if (b->data[i] != b->model[i])
+      printf("  memory %" PRIx64 ": cpu %02x ours %02x\n", DATA_BASE + i, b->data[i], b->model[i]);
+}
+
+static bool
+same(bench *b, const ZydisDecodedInstruction *instruction, uint64_t flags_mask,
+     const struct user_regs_struct *cpu, const struct user_regs_struct *ours)
+{
+  struct user_regs_struct x = *cpu, y = *ours;
+
+  x.eflags &= flags_mask;
+  y.eflags &= flags_mask;
+  /* the CPU pushed the trap flag that stepped it; that it may not be seen is our side's point */
+  if (instruction->mnemonic == ZYDIS_MNEMONIC_PUSHFQ)
+    b->data[x.rsp - DATA_BASE + 1] &= (uint8_t)~1u;
+  return memcmp(&x, &y, sizeof(x)) == 0 && memcmp(b->data, b->model, DATA_SIZE) == 0;
+}
+
+typedef struct tally {
+  unsigned int emulated;
+  unsigned int refused;
+  unsigned int faults;
+} tally;
+
+/* One instruction on both sides. Random bytes are only run on the CPU when we would run them. */
+static void
+compare(bench *b, cordbg_emulate_cache *cache, const char *name, uint8_t *code, size_t size,
+        bool targets, bool trusted, tally *count)
+{
+  ZydisDecoder decoder;
+  ZydisDecodedInstruction instruction;
+  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+  const ZydisDecodedOperandMem *mem = NULL;
+  const cordbg_emulate_memory memory = {model_read, model_write, b, 0};
+  struct user_regs_struct before, cpu, ours;
+  cordbg_emulation result;
+  bool stepped;
+
+  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, size, &instruction, operands)))
+    return;
+  assert_int_equal(ptrace(PTRACE_GETREGS, b->child, NULL, &before), 0);
+  random_registers(b, &before, targets);
+  for (size_t i = 0; i < instruction.operand_count_visible; i++)
+    if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+      mem = &operands[i].mem;
+  if (mem && below(b, 20) != 0)
+    aim(&before, &instruction, mem, code, DATA_BASE + below(b, DATA_SIZE - 8));
+  if (instruction.mnemonic == ZYDIS_MNEMONIC_LEAVE)
+    before.rbp = DATA_BASE + below(b, DATA_SIZE - 8);
+  if (mem)
+    random_memory(b, address_of(&before, &instruction, mem), targets);
+  random_memory(b, before.rsp, targets);
+  memcpy(b->code + (b->code_at - CODE_BASE), code, size);
+  memcpy(b->model, b->data, DATA_SIZE);
+
+  ours = before;
+  result = cordbg_emulate(cache, code, size, &ours, &memory);
+  if (result != CORDBG_EMULATED) {
+    assert_memory_equal(&ours, &before, sizeof(ours));
+    assert_memory_equal(b->model, b->data, DATA_SIZE);
+    if (!trusted) {
+      count->refused++;
+      return;
+    }
+  }
+  cpu = before;
+  stepped = step_child(b, &cpu);
+  if (result == CORDBG_EMULATED) {
+    uint64_t mask = ~(uint64_t)UNSEEN_FLAGS & ~undefined_flags(&instruction, &before, code);
+
+    if (!stepped || !same(b, &instruction, mask, &cpu, &ours)) {
+      show(b, name, code, instruction.length, &before, &cpu, &ours);
+      fail_msg("%s: %s", name, stepped ? "differs from the CPU" : "the CPU faulted, we did not");
+    }
+    count->emulated++;
+  } else if (result == CORDBG_EMULATION_FAULT) {
+    if (stepped) {
+      show(b, name, code, instruction.length, &before, &cpu, &ours);
+      fail_msg("%s: we saw a fault, the CPU none", name);
+    }
+    count->faults++;
+  } else {
+    count->refused++;
+  }
+}
+
+static void
+row_34_emulated_instructions_equal_the_cpu(void **state)
+{
+  bench *b = *state;
+  cordbg_emulate_cache *cache = calloc(1, sizeof(*cache));
+  tally counts[TEMPLATES] = {0};
+  tally all = {0};
+
+  assert_non_null(cache);
+  b->random = seed_from_environment();
+  for (size_t i = 0; i < DATA_SIZE; i++)
+    b->data[i] = (uint8_t)next_random(&b->random);
+  for (size_t i = 0; i < CASES; i++) {
+    const template *t = &templates[i % TEMPLATES];
+    uint8_t code[32] = {0};
+
+    make_instruction(b, t, code);
+    b->code_at = CODE_BASE + 0x800 + below(b, 64);
+    compare(b, below(b, 4) ? cache : NULL, t->name, code, CORDBG_INSTRUCTION_MAX, t->flags & TARGET,
+            true, &counts[i % TEMPLATES]);
+  }
+  for (size_t i = 0; i < TEMPLATES; i++) {
+    tally *c = &counts[i];
+    unsigned int share = templates[i].flags & RARE ? 16 : 2;
+
+    all.emulated += c->emulated;
+    all.refused += c->refused;
+    all.faults += c->faults;
+    if (c->emulated * share < c->refused + c->faults || c->emulated == 0)
+      fail_msg("%s: %u emulated, %u refused, %u faults", templates[i].name, c->emulated, c->refused,
+               c->faults);
+  }
+  printf("%u equal, %u stepped by rule, %u faults on both sides, %zu forms\n", all.emulated,
+         all.refused, all.faults, TEMPLATES);
+  assert_true(all.emulated >= 20000);
+  assert_true(cache->hits + cache->misses > 0);
+  free(cache);
+}
+
+static void
+row_34_random_bytes_equal_the_cpu_or_are_refused(void **state)
+{
+  bench *b = *state;
+  tally all = {0};
+
+  b->random = seed_from_environment();
+  for (size_t i = 0; i < HOSTILE_CASES; i++) {
+    uint8_t code[32] = {0};
+
+    for (size_t k = 0; k < CORDBG_INSTRUCTION_MAX; k++)
+      code[k] = (uint8_t)next_random(&b->random);
+    if (below(b, 2))
+      code[0] = (uint8_t)(0x40 | below(b, 16));
+    compare(b, NULL, "random bytes", code, CORDBG_INSTRUCTION_MAX, false, false, &all);
+  }
+  printf("%u equal, %u refused or faulting\n", all.emulated, all.refused);
+  assert_true(all.emulated > 1000);
+}
+
+/* ------------------------------------------------------------------ rules */
+
+static struct user_regs_struct
+plain_registers(void)
+{
+  struct user_regs_struct r;
+
+  memset(&r, 0, sizeof(r));
+  r.cs = 0x33;
+  r.rip = CODE_BASE;
+  r.rsp = DATA_BASE + 0x1000;
+  r.rbp = DATA_BASE + 0x1800;
+  r.rdi = DATA_BASE + 0x2000;
+  r.eflags = 0x202;
+  return r;
+}
+
+static cordbg_emulation
+run(bench *b, struct user_regs_struct *r, uint32_t flags, const char *code, size_t size)
+{
+  const cordbg_emulate_memory memory = {model_read, model_write, b, flags};
+
+  return cordbg_emulate(NULL, (const uint8_t *)code, size, r, &memory);
+}
+#define RUN(flags, text) run(b, &r, flags, text, sizeof(text) - 1)
+
+static void
+a_prefix_of_an_instruction_is_never_read_past(void **state)
+{
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  uint8_t *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const cordbg_emulate_memory memory = {model_read, model_write, *state, 0};
+  uint64_t random = seed_from_environment();
+  cordbg_emulate_cache *cache = calloc(1, sizeof(*cache));
+
+  assert_non_null(cache);
+  assert_ptr_not_equal(pages, MAP_FAILED);
+  assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+  for (size_t i = 0; i < HOSTILE_CASES; i++) {
+    size_t size = i % (CORDBG_INSTRUCTION_MAX + 2);
+    uint8_t *code = pages + page - size;
+    struct user_regs_struct r = plain_registers();
+    size_t length;
+
+    for (size_t k = 0; k < size; k++)
+      code[k] = (uint8_t)next_random(&random);
+    length = cordbg_instruction_length(code, size);
+    assert_true(length <= size && length <= CORDBG_INSTRUCTION_MAX);
+    if (cordbg_emulate(cache, code, size, &r, &memory) == CORDBG_EMULATED)
+      assert_true(length > 0);
+    cordbg_instruction_step_leak(code, size);
+  }
+  munmap(pages, 2 * page);
+  free(cache);
+}
+
+static void
+row_20_code_rewritten_under_a_cached_trap_is_decoded_anew(void **state)
+{
+  cordbg_emulate_cache *cache = calloc(1, sizeof(*cache));
+  const cordbg_emulate_memory memory = {model_read, model_write, *state, 0};
+  struct user_regs_struct r = plain_registers();
+
+  assert_non_null(cache);
+  r.rax = 5;
+  assert_int_equal(cordbg_emulate(cache, (const uint8_t *)"\x48\xff\xc0", 3, &r, &memory),
+                   CORDBG_EMULATED);
+  r.rip = CODE_BASE;
+  assert_int_equal(cordbg_emulate(cache, (const uint8_t *)"\x48\xff\xc0", 3, &r, &memory),
+                   CORDBG_EMULATED);
+  assert_int_equal(cache->hits, 1);
+  r.rip = CODE_BASE;
+  assert_int_equal(cordbg_emulate(cache, (const uint8_t *)"\x48\xff\xc8", 3, &r, &memory),
+                   CORDBG_EMULATED);
+  assert_int_equal(r.rax, 6);
+  assert_int_equal(cache->misses, 2);
+  /* the cached bytes are longer than what can be seen now */
+  r.rip = CODE_BASE;
+  assert_int_equal(cordbg_emulate(cache, (const uint8_t *)"\x48\xff", 2, &r, &memory),
+                   CORDBG_NOT_EMULATED);
+  free(cache);
+}
+
+static void
+row_34_the_trap_flag_never_leaks(void **state)
+{
+  bench *b = *state;
+  struct user_regs_struct r = plain_registers();
+  uint64_t pushed;
+
+  assert_int_equal(RUN(0, "\x9c"), CORDBG_EMULATED);
+  memcpy(&pushed, b->model + (r.rsp - DATA_BASE), 8);
+  assert_int_equal(pushed, 0x202);
+  r = plain_registers();
+  r.eflags |= 0x100; /* the program steps itself */
+  assert_int_equal(RUN(0, "\x90"), CORDBG_NOT_EMULATED);
+  r = plain_registers();
+  pushed = 0x302;
+  memcpy(b->model + (r.rsp - DATA_BASE), &pushed, 8);
+  assert_int_equal(RUN(0, "\x9d"), CORDBG_NOT_EMULATED);
+  assert_int_equal(cordbg_instruction_step_leak((const uint8_t *)"\x9c", 1),
+                   CORDBG_STEP_PUSHES_FLAGS);
+  assert_int_equal(cordbg_instruction_step_leak((const uint8_t *)"\x0f\x05", 2),
+                   CORDBG_STEP_SYSCALL);
+  assert_int_equal(cordbg_instruction_step_leak((const uint8_t *)"\x9d", 1),
+                   CORDBG_STEP_POPS_FLAGS);
+  assert_int_equal(cordbg_instruction_step_leak((const uint8_t *)"\x90", 1), CORDBG_STEP_PLAIN);
+}
+
+static void
+what_is_not_certain_is_refused_and_changes_nothing(void **state)
+{
+  static const struct {
+    const char *what, *code;
+    size_t size;
+  } rows[] = {
+      {"lock add [rdi],eax", "\xf0\x01\x07", 3},
+      {"xchg [rdi],eax", "\x87\x07", 2},
+      {"rep movsb", "\xf3\xa4", 2},
+      {"syscall", "\x0f\x05", 2},
+      {"int3", "\xcc", 1},
+      {"movaps xmm0,xmm1", "\x0f\x28\xc1", 3},
+      {"vmovaps ymm0,ymm1", "\xc5\xfc\x28\xc1", 4},
+      {"andn eax,eax,eax", "\xc4\xe2\x78\xf2\xc0", 5},
+      {"mov ds,eax", "\x8e\xd8", 2},
+      {"mov eax,ds", "\x8c\xd8", 2},
+      {"mov cr0,rax", "\x0f\x22\xc0", 3},
+      {"push fs", "\x0f\xa0", 2},
+      {"push ax", "\x66\x50", 2},
+      {"data16 ret", "\x66\xc3", 2},
+      {"retf", "\xcb", 1},
+      {"jmp far [rdi]", "\xff\x2f", 2},
+      {"enter", "\xc8\x10\x00\x00", 4},
+      {"div ecx", "\xf7\xf1", 2},
+      {"bt [rdi],eax", "\x0f\xa3\x07", 3},
+      {"ud2", "\x0f\x0b", 2},
+      {"hlt", "\xf4", 1},
+      {"rdssp rax", "\xf3\x48\x0f\x1e\xc8", 5},
+      {"xrelease mov [rdi],eax", "\xf3\x89\x07", 3},
+      {"nothing", "", 0},
+  };
+  bench *b = *state;
+
+  memcpy(b->data, b->model, DATA_SIZE);
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    struct user_regs_struct r = plain_registers(), before = r;
+
+    if (run(b, &r, 0, rows[i].code, rows[i].size) != CORDBG_NOT_EMULATED)
+      fail_msg("%s was not refused", rows[i].what);
+    assert_memory_equal(&r, &before, sizeof(r));
+    assert_memory_equal(b->model, b->data, DATA_SIZE);
+  }
+}
+
+static void
+other_modes_are_refused(void **state)
+{
+  bench *b = *state;
+  struct user_regs_struct r = plain_registers();
+
+  r.cs = 0x23; /* 32-bit code */
+  assert_int_equal(RUN(0, "\x90"), CORDBG_NOT_EMULATED);
+  r = plain_registers();
+  r.eflags |= 0x40000; /* alignment checks */
+  assert_int_equal(RUN(0, "\x90"), CORDBG_NOT_EMULATED);
+  r = plain_registers();
+  assert_int_equal(RUN(CORDBG_EMULATE_SHADOW_STACK, "\xc3"), CORDBG_NOT_EMULATED);
+  assert_int_equal(RUN(CORDBG_EMULATE_SHADOW_STACK, "\xe8\0\0\0\0"), CORDBG_NOT_EMULATED);
+  assert_int_equal(RUN(CORDBG_EMULATE_SHADOW_STACK, "\x50"), CORDBG_EMULATED);
+}
+
+static void
+a_store_is_whole_or_not_at_all(void **state)
+{
+  bench *b = *state;
+  struct user_regs_struct r = plain_registers(), before;
+
+  memcpy(b->data, b->model, DATA_SIZE);
+  r.rsp = DATA_BASE; /* push: no memory below */
+  before = r;
+  assert_int_equal(RUN(0, "\x50"), CORDBG_EMULATION_FAULT);
+  assert_int_equal(RUN(0, "\xe8\0\0\0\0"), CORDBG_EMULATION_FAULT);
+  assert_memory_equal(&r, &before, sizeof(r));
+  r.rsp = DATA_BASE + 0x1004; /* the push would cross a page */
+  before = r;
+  assert_int_equal(RUN(0, "\x50"), CORDBG_NOT_EMULATED);
+  assert_memory_equal(&r, &before, sizeof(r));
+  r.rsp = UINT64_C(0xffff800000001000);
+  before = r;
+  assert_int_equal(RUN(0, "\x50"), CORDBG_EMULATION_FAULT);
+  r.rsp = 4; /* the address wraps */
+  before = r;
+  assert_int_equal(RUN(0, "\x50"), CORDBG_EMULATION_FAULT);
+  assert_memory_equal(&r, &before, sizeof(r));
+  assert_memory_equal(b->model, b->data, DATA_SIZE);
+}
+
+static void
+row_31_with_other_threads_running_only_single_accesses_are_made(void **state)
+{
+  bench *b = *state;
+  struct user_regs_struct r = plain_registers();
+
+  assert_int_equal(RUN(CORDBG_EMULATE_OTHERS_RUN, "\x55"), CORDBG_EMULATED); /* push rbp */
+  r = plain_registers();
+  assert_int_equal(RUN(CORDBG_EMULATE_OTHERS_RUN, "\x48\x89\x7d\xf8"), /* mov [rbp-8],rdi */
+                   CORDBG_EMULATED);
+  r = plain_registers();
+  assert_int_equal(RUN(CORDBG_EMULATE_OTHERS_RUN, "\x48\x89\x07"), /* mov [rdi],rax */
+                   CORDBG_NOT_EMULATED);
+  assert_int_equal(RUN(CORDBG_EMULATE_OTHERS_RUN, "\xff\x07"), /* inc dword [rdi] */
+                   CORDBG_NOT_EMULATED);
+  assert_int_equal(RUN(CORDBG_EMULATE_OTHERS_RUN, "\x48\x8b\x07"), /* mov rax,[rdi] */
+                   CORDBG_EMULATED);
+  r = plain_registers();
+  r.rdi += 4;
+  assert_int_equal(RUN(CORDBG_EMULATE_OTHERS_RUN, "\x48\x8b\x07"), CORDBG_NOT_EMULATED);
+}
+
+int
+main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(row_34_emulated_instructions_equal_the_cpu),
+      cmocka_unit_test(row_34_random_bytes_equal_the_cpu_or_are_refused),
+      cmocka_unit_test(a_prefix_of_an_instruction_is_never_read_past),
+      cmocka_unit_test(row_20_code_rewritten_under_a_cached_trap_is_decoded_anew),
+      cmocka_unit_test(row_34_the_trap_flag_never_leaks),
+      cmocka_unit_test(what_is_not_certain_is_refused_and_changes_nothing),
+      cmocka_unit_test(other_modes_are_refused),
+      cmocka_unit_test(a_store_is_whole_or_not_at_all),
+      cmocka_unit_test(row_31_with_other_threads_running_only_single_accesses_are_made),
+  };
+
+  return cmocka_run_group_tests(tests, start_child, end_child);
+}
