@@ -67,10 +67,10 @@ typedef struct cordbg_patch_entry {
   uint64_t retired; /* generation at which it was retired; 0 while live */
   union {
     struct {
-      uint8_t original; /* the byte that the program has there */
-      uint8_t layers;   /* cordbg_layer bits; those it had last when retired */
-      uint8_t lifted;   /* 1 while the tracer steps a thread over it in place: the original
-                           stands in memory, and views that show this trap put it back */
+      uint8_t original;   /* the byte that the program has there */
+      uint8_t layers;     /* cordbg_layer bits; those it had last when retired */
+      uint8_t lifted;     /* 1 while the tracer steps a thread over it in place: the original
+                             stands in memory, and views that show this trap put it back */
       uint8_t settled[5]; /* generation (40 bits, little-endian) at which it was last replanted
                              after a lift, 0 never: a reader that began before may have fetched
                              the original, and puts the trap back too */
@@ -101,13 +101,13 @@ typedef struct cordbg_patch_root {
 typedef struct cordbg_patch_header {
   uint64_t magic;
   uint32_t version;
-  uint32_t pid;              /* the target's, in the tracer's pid namespace */
-  _Atomic uint64_t gone;     /* nonzero: the target was reaped, exec'd away or detached */
+  uint32_t pid;          /* the target's, in the tracer's pid namespace */
+  _Atomic uint64_t gone; /* nonzero: the target was reaped, exec'd away or detached */
   _Atomic uint64_t generation;
-  _Atomic uint64_t root;     /* offset of the current cordbg_patch_root; 0: no patch at all */
+  _Atomic uint64_t root; /* offset of the current cordbg_patch_root; 0: no patch at all */
   _Atomic uint64_t purged_generation; /* newest retirement among entries dropped from roots */
   _Atomic uint64_t reused_generation; /* newest generation at which a reused chunk was still live */
-  _Atomic uint64_t space;    /* address-space generation: +1 at each exec */
+  _Atomic uint64_t space;             /* address-space generation: +1 at each exec */
 } cordbg_patch_header;
 
 /* Values of cordbg_patch_header.gone. */
@@ -193,7 +193,8 @@ HRESULT cordbg_patch_publisher_publish(cordbg_patch_publisher *publisher,
 /* Drops all live and retired entries at once (exec): one generation, one space more. */
 void cordbg_patch_publisher_drop_all(cordbg_patch_publisher *publisher);
 
-/* Sets the gone flag (CORDBG_GONE_*): before the target is reaped, so no reader meets its pid again. */
+/* Sets the gone flag (CORDBG_GONE_*): before the target is reaped, so no reader meets its pid
+ * again. */
 void cordbg_patch_publisher_set_gone(cordbg_patch_publisher *publisher, uint64_t why);
 
 #endif

@@ -11,8 +11,17 @@
 #define CORDBG_MEMORY_TARGET_H
 
 #include "cordbg/com/error.h"
+#include "cordbg/memory/maps.h"
 #include "cordbg/memory/patch-table.h"
 #include "cordbg/tracer/client.h"
+
+/*
+ * The contracts name this code for a write of which no byte could be done. No header of Microsoft's
+ * has it (the reading one is 0x80131c49), so the value is decided here: the Win32 error for it.
+ */
+#ifndef CORDBG_E_WRITEVIRTUAL_FAILURE
+#define CORDBG_E_WRITEVIRTUAL_FAILURE HRESULT_FROM_WIN32(ERROR_WRITE_FAULT)
+#endif
 
 typedef struct cordbg_target cordbg_target;
 
@@ -20,6 +29,7 @@ typedef struct cordbg_target cordbg_target;
  * Makes the target of an attached tracer and enters it into the registry (pid -> target), which
  * lets the doors find the session of a pid. Takes over the tracer: the last unref destroys it.
  * One target a pid: fails with CORDBG_E_DEBUGGER_ALREADY_ATTACHED when the registry has a live one.
+ * After a failure the tracer is still the caller's.
  */
 HRESULT cordbg_target_create(cordbg_tracer *tracer, cordbg_target **ret, cordbg_error *error);
 cordbg_target *cordbg_target_ref(cordbg_target *target);
@@ -68,8 +78,8 @@ typedef struct cordbg_read_range {
  * Reads many ranges, in as few vectored system calls as may be. S_OK: all whole; S_FALSE: at least
  * one range is partial or empty, see each; or the error that stopped the batch.
  */
-HRESULT cordbg_target_read_batch(cordbg_target *target, cordbg_view view,
-                                 cordbg_read_range *ranges, size_t count, cordbg_error *error);
+HRESULT cordbg_target_read_batch(cordbg_target *target, cordbg_view view, cordbg_read_range *ranges,
+                                 size_t count, cordbg_error *error);
 
 /*
  * Writes behind the traps. *written (never NULL): bytes written from the start. S_OK: all; S_FALSE:
@@ -77,5 +87,26 @@ HRESULT cordbg_target_read_batch(cordbg_target *target, cordbg_view view,
  */
 HRESULT cordbg_target_write(cordbg_target *target, uint64_t address, const void *data, size_t size,
                             size_t *written, cordbg_error *error);
+
+/*
+ * The mapping that contains address (or_next: else the next one above). As cordbg_maps_find and
+ * cordbg_maps_find_next, for the address space that the process has now; any thread.
+ */
+HRESULT cordbg_target_find_mapping(cordbg_target *target, uint64_t address, bool or_next,
+                                   cordbg_mapping *ret, char *path, size_t path_size,
+                                   cordbg_error *error);
+
+/*
+ * ICorDebugProcess::ReadMemory and WriteMemory (icordebug-memory.c), with the results that
+ * docs/icordebug.md lists: the method of an object that is neutered answers before it calls these.
+ * read and written may be NULL. The last error is remembered.
+ */
+HRESULT cordbg_icordebug_read_memory(cordbg_target *target, uint64_t address, DWORD size,
+                                     BYTE *buffer, SIZE_T *read);
+HRESULT cordbg_icordebug_write_memory(cordbg_target *target, uint64_t address, DWORD size,
+                                      const BYTE *buffer, SIZE_T *written);
+/* The former in another view: cordbg.h's cordbg_read. E_INVALIDARG for a view that is none. */
+HRESULT cordbg_icordebug_read_view(cordbg_target *target, cordbg_view view, uint64_t address,
+                                   DWORD size, BYTE *buffer, SIZE_T *read);
 
 #endif
