@@ -9,7 +9,9 @@
 #   part=slots     the NAME_NOTIMPL_SLOTS macros of cordbg/com/notimpl.h
 #   part=list      one line an interface: X(NAME), for tests that walk them all
 #   part=checks    C statements that compare a header with the table (check-interfaces.c)
-#   part=cxx       a C++ class an interface, and calls through the C vtable (check-slots-cxx.cc)
+#   part=invoke    a call of each macro, with the slot that it must reach (check-calls.c)
+#   part=cxx       a C++ class an interface, and calls by slot (check-slots.cc)
+#   part=notimpl   a vtable of empty slots an interface (check-notimpl.c)
 #
 # The public headers are committed; `regenerate` puts part=declare and part=calls into them and
 # `make check` proves that it would change nothing. part=checks and part=cxx run at build time and
@@ -196,6 +198,36 @@ function emit_checks(name,    n, c, j, i, k, total, types, where) {
   print "  CHECK_TOTAL(" name ", " total ");"
 }
 
+function invoke(name, m, plist, number, ret,    k, i, s, t) {
+  k = parse(plist)
+  s = ""
+  for (i = 1; i <= k; i++) { t = ptype[i]; sub(/ +$/, "", t); s = s ", (" t "){0}" }
+  print "  CHECK_CALL(" name "_" m "((" name " *)&probe" s "), \"" name "_" m "\", " number ");"
+}
+
+function emit_invoke(name,    n, c, j) {
+  invoke(name, "QueryInterface", "REFIID riid, void** ppvObject", 0)
+  invoke(name, "AddRef", "void", 1)
+  invoke(name, "Release", "void", 2)
+  n = lineage(name)
+  for (c = 1; c <= n; c++)
+    for (j = 1; j <= own[chain[c]]; j++)
+      invoke(name, method[chain[c], j], params[chain[c], j], slot[chain[c], j])
+}
+
+# The slots that return something else than HRESULT are named: nothing else may answer otherwise.
+function emit_notimpl(name,    n, c, j, other) {
+  print "  {"
+  print "    CORDBG_VTBL(" name ", vtbl);"
+  other = -1
+  n = lineage(name)
+  for (c = 1; c <= n; c++)
+    for (j = 1; j <= own[chain[c]]; j++)
+      if (returns[chain[c], j] == "BOOL") other = slot[chain[c], j]
+  print "    check_notimpl(\"" name "\", &vtbl, sizeof(vtbl) / sizeof(void *), " other ");"
+  print "  }"
+}
+
 # A class that implements the interface: each method notes its slot. Then each slot is called as C
 # would, through a table of pointers, and the note is compared.
 function emit_cxx(name,    n, c, j, i, k, s, where, r) {
@@ -216,7 +248,6 @@ function emit_cxx(name,    n, c, j, i, k, s, where, r) {
         (r == "void" ? "note(" slot[where, j] ");" : "return (" r ")note(" slot[where, j] ");") " }"
     }
   }
-  print "  virtual ~" name "Probe() {}"
   print "};"
   total = 3
   for (c = 1; c <= n; c++) total += own[chain[c]]
@@ -233,7 +264,9 @@ END {
     else if (part == "slots") emit_slots(name)
     else if (part == "list") print "X(" name ")"
     else if (part == "checks") emit_checks(name)
+    else if (part == "invoke") emit_invoke(name)
     else if (part == "cxx") emit_cxx(name)
+    else if (part == "notimpl") emit_notimpl(name)
     else { print "interfaces.awk: unknown part " part > "/dev/stderr"; exit 1 }
   }
   if (part == "declare") { print ""; print "#undef INTERFACE" }
