@@ -12,7 +12,7 @@ DEBUGGEE_SOURCES = \
   samples/debuggees/Exceptions.cs \
   samples/debuggees/NativeCalls.cs \
   samples/debuggees/Processes.cs
-DEBUGGEE_PROGRAMS = \
+DEBUGGEE_IMAGES = \
   samples/debuggees/Counter.exe \
   samples/debuggees/ManyThreads.exe \
   samples/debuggees/Generics.exe \
@@ -25,8 +25,8 @@ DEBUGGEE_PROGRAMS = \
 EXTRA_DIST += $(DEBUGGEE_SOURCES)
 
 if HAVE_MCS
-noinst_DATA += $(DEBUGGEE_PROGRAMS)
-CLEANFILES += $(DEBUGGEE_PROGRAMS) $(DEBUGGEE_PROGRAMS:.exe=.exe.mdb)
+noinst_DATA += $(DEBUGGEE_IMAGES)
+CLEANFILES += $(DEBUGGEE_IMAGES) $(DEBUGGEE_IMAGES:.exe=.exe.mdb)
 endif
 
 SUFFIXES = .cs .exe
