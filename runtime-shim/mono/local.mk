@@ -10,3 +10,23 @@ runtime_shim_mono_agent_libmono_profiler_cordbg_la_SOURCES = \
 runtime_shim_mono_agent_libmono_profiler_cordbg_la_CFLAGS = -std=gnu11 $(WARNING_CFLAGS) \
   -fvisibility=hidden -fno-stack-protector -fno-sanitize=all
 runtime_shim_mono_agent_libmono_profiler_cordbg_la_LDFLAGS = -module -avoid-version -shared
+
+noinst_LTLIBRARIES += runtime-shim/libshims.la
+runtime_shim_libshims_la_SOURCES = \
+  runtime-shim/runtime.h \
+  runtime-shim/shims.c \
+  runtime-shim/mono/code.c \
+  runtime-shim/mono/detect.c \
+  runtime-shim/mono/events.c \
+  runtime-shim/mono/exports.c \
+  runtime-shim/mono/inject.c \
+  runtime-shim/mono/launch.c \
+  runtime-shim/mono/layout.c \
+  runtime-shim/mono/methods.c \
+  runtime-shim/mono/mono.c \
+  runtime-shim/mono/mono.h \
+  runtime-shim/mono/mono-private.h \
+  runtime-shim/mono/seq-points.c \
+  runtime-shim/mono/things.c
+runtime_shim_libshims_la_CPPFLAGS = $(AM_CPPFLAGS) -DCORDBG_PKGLIBEXECDIR='"$(pkglibexecdir)"'
+runtime_shim_libshims_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)

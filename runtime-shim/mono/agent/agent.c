@@ -99,18 +99,24 @@ static struct {
 
 /* ---- Waiting ---- */
 
-static void wake(_Atomic uint32_t *word) {
+static void
+wake(_Atomic uint32_t *word)
+{
   syscall(SYS_futex, word, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0);
 }
 
 /* Returns when *word may differ from value, or after milliseconds (< 0: no limit). */
-static void wait_while(_Atomic uint32_t *word, uint32_t value, long milliseconds) {
+static void
+wait_while(_Atomic uint32_t *word, uint32_t value, long milliseconds)
+{
   struct timespec limit = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
   syscall(SYS_futex, word, FUTEX_WAIT, value, milliseconds < 0 ? NULL : &limit, NULL, 0);
 }
 
 /* True when the state left `value` within about two seconds. */
-static bool await_change(uint32_t value) {
+static bool
+await_change(uint32_t value)
+{
   for (int i = 0; i < 200; i++) {
     if (atomic_load(&block.state) != value)
       return true;
@@ -119,7 +125,9 @@ static bool await_change(uint32_t value) {
   return atomic_load(&block.state) != value;
 }
 
-static void set_state(uint32_t state) {
+static void
+set_state(uint32_t state)
+{
   atomic_store(&block.state, state);
   wake(&block.state);
 }
@@ -131,11 +139,14 @@ static void set_state(uint32_t state) {
  * instruction, with the record in rsi. Without a trap it does nothing.
  */
 AGENT_EXPORT __attribute__((noinline, noclone)) void
-cordbg_agent_notify(uint64_t kind, cordbg_agent_record *record) {
+cordbg_agent_notify(uint64_t kind, cordbg_agent_record *record)
+{
   __asm__ volatile("" : : "r"(kind), "r"(record) : "memory");
 }
 
-static void log_event(cordbg_agent_kind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+static void
+log_event(cordbg_agent_kind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
   uint64_t index = atomic_fetch_add(&block.log_head, 1);
   cordbg_agent_record *record = &event_log[index & (CORDBG_AGENT_LOG - 1)];
 
@@ -152,13 +163,17 @@ static void log_event(cordbg_agent_kind kind, uint64_t a, uint64_t b, uint64_t c
     cordbg_agent_notify(kind, record);
 }
 
-static bool is_active(void) {
+static bool
+is_active(void)
+{
   return atomic_load_explicit(&block.active, memory_order_relaxed) != 0;
 }
 
 /* ---- Wanted methods ---- */
 
-static bool is_wanted(uint64_t image, uint32_t token) {
+static bool
+is_wanted(uint64_t image, uint32_t token)
+{
   uint32_t slot = cordbg_agent_wanted_slot(image, token);
 
   for (uint32_t i = 0; i < CORDBG_AGENT_PROBES; i++) {
@@ -176,7 +191,9 @@ static bool is_wanted(uint64_t image, uint32_t token) {
 
 /* ---- Callbacks, on the threads of the program ---- */
 
-static void on_jit_done(MonoProfiler *profiler, MonoMethod *method, MonoJitInfo *info) {
+static void
+on_jit_done(MonoProfiler *profiler, MonoMethod *method, MonoJitInfo *info)
+{
   (void)profiler;
   if (!is_active())
     return;
@@ -192,7 +209,9 @@ static void on_jit_done(MonoProfiler *profiler, MonoMethod *method, MonoJitInfo 
 }
 
 /* Comes after the method left the runtime's table and before its memory goes. */
-static void on_jit_chunk_destroyed(MonoProfiler *profiler, const uint8_t *chunk) {
+static void
+on_jit_chunk_destroyed(MonoProfiler *profiler, const uint8_t *chunk)
+{
   (void)profiler;
   if (!is_active())
     return;
@@ -201,7 +220,9 @@ static void on_jit_chunk_destroyed(MonoProfiler *profiler, const uint8_t *chunk)
     log_event(CORDBG_AGENT_CODE_FREED, (uintptr_t)chunk, 0, 0, 0);
 }
 
-static cordbg_agent_domain *domain_slot(uint64_t domain) {
+static cordbg_agent_domain *
+domain_slot(uint64_t domain)
+{
   for (uint32_t i = 0; i < CORDBG_AGENT_DOMAINS; i++)
     if (atomic_load(&block.domains[i].domain) == domain)
       return &block.domains[i];
@@ -209,7 +230,9 @@ static cordbg_agent_domain *domain_slot(uint64_t domain) {
 }
 
 /* Two threads may enter different domains at once: a slot is taken by compare-and-swap. */
-static void add_domain(MonoDomain *domain, bool named) {
+static void
+add_domain(MonoDomain *domain, bool named)
+{
   uint64_t key = (uintptr_t)domain;
 
   if (domain_slot(key))
@@ -225,18 +248,24 @@ static void add_domain(MonoDomain *domain, bool named) {
   atomic_fetch_add(&block.domains_lost, 1);
 }
 
-static void add_existing_domain(MonoDomain *domain, void *data) {
+static void
+add_existing_domain(MonoDomain *domain, void *data)
+{
   (void)data;
   add_domain(domain, agent.mono.domain_get_friendly_name(domain) != NULL);
 }
 
-static void on_domain_loaded(MonoProfiler *profiler, MonoDomain *domain) {
+static void
+on_domain_loaded(MonoProfiler *profiler, MonoDomain *domain)
+{
   (void)profiler;
   if (is_active())
     add_domain(domain, false);
 }
 
-static void on_domain_name(MonoProfiler *profiler, MonoDomain *domain, const char *name) {
+static void
+on_domain_name(MonoProfiler *profiler, MonoDomain *domain, const char *name)
+{
   (void)profiler;
   (void)name;
   if (!is_active())
@@ -248,7 +277,9 @@ static void on_domain_name(MonoProfiler *profiler, MonoDomain *domain, const cha
   log_event(CORDBG_AGENT_DOMAIN_NAMED, (uintptr_t)domain, 0, 0, 0);
 }
 
-static void on_domain_unloading(MonoProfiler *profiler, MonoDomain *domain) {
+static void
+on_domain_unloading(MonoProfiler *profiler, MonoDomain *domain)
+{
   (void)profiler;
   if (!is_active())
     return;
@@ -260,14 +291,18 @@ static void on_domain_unloading(MonoProfiler *profiler, MonoDomain *domain) {
   }
 }
 
-static void on_domain_unloaded(MonoProfiler *profiler, MonoDomain *domain) {
+static void
+on_domain_unloaded(MonoProfiler *profiler, MonoDomain *domain)
+{
   (void)profiler;
   (void)domain;
   if (is_active())
     atomic_fetch_add(&block.code_version, 1);
 }
 
-static void on_assembly_loaded(MonoProfiler *profiler, MonoAssembly *assembly) {
+static void
+on_assembly_loaded(MonoProfiler *profiler, MonoAssembly *assembly)
+{
   (void)profiler;
   if (!is_active())
     return;
@@ -276,20 +311,26 @@ static void on_assembly_loaded(MonoProfiler *profiler, MonoAssembly *assembly) {
             0, 0);
 }
 
-static void on_thread_started(MonoProfiler *profiler, uintptr_t thread) {
+static void
+on_thread_started(MonoProfiler *profiler, uintptr_t thread)
+{
   (void)profiler;
   if (is_active())
     log_event(CORDBG_AGENT_THREAD_STARTED, thread, (uintptr_t)agent.mono.domain_get(), 0, 0);
 }
 
-static void on_thread_stopped(MonoProfiler *profiler, uintptr_t thread) {
+static void
+on_thread_stopped(MonoProfiler *profiler, uintptr_t thread)
+{
   (void)profiler;
   if (is_active())
     log_event(CORDBG_AGENT_THREAD_STOPPED, thread, 0, 0, 0);
 }
 
 /* Sets (on) or takes out all callbacks: atomic stores in the runtime, from any thread. */
-static void hook(bool on) {
+static void
+hook(bool on)
+{
   const cordbg_mono_api *mono = &agent.mono;
   MonoProfilerHandle handle = agent.profiler;
 
@@ -306,7 +347,9 @@ static void hook(bool on) {
 
 /* ---- The service thread ---- */
 
-static void *serve(void *data) {
+static void *
+serve(void *data)
+{
   (void)data;
   prctl(PR_SET_NAME, "cordbg");
   agent.mono.threads_attach_tools_thread();
@@ -327,7 +370,9 @@ static void *serve(void *data) {
 }
 
 /* The program's signals are for the program's threads; faults of our own stay deliverable. */
-static void signals_of_service(sigset_t *set) {
+static void
+signals_of_service(sigset_t *set)
+{
   static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
 
   sigfillset(set);
@@ -335,7 +380,9 @@ static void signals_of_service(sigset_t *set) {
     sigdelset(set, faults[i]);
 }
 
-static long start_service(void) {
+static long
+start_service(void)
+{
   pthread_attr_t attributes;
   sigset_t blocked, before;
 
@@ -364,7 +411,9 @@ static long start_service(void) {
 }
 
 /* The thread of the last session, if it is there still. */
-static bool end_last_service(void) {
+static bool
+end_last_service(void)
+{
   if (block.pid != (int32_t)getpid()) { /* a fork child: only the forking thread came along */
     agent.service_to_join = false;
     agent.stack = NULL;
@@ -386,13 +435,17 @@ static bool end_last_service(void) {
 
 /* ---- Start ---- */
 
-static void *find(void *library, const char *name) {
+static void *
+find(void *library, const char *name)
+{
   void *symbol = dlsym(RTLD_DEFAULT, name);
 
   return symbol || !library ? symbol : dlsym(library, name);
 }
 
-static long find_runtime(const char *path) {
+static long
+find_runtime(const char *path)
+{
   cordbg_mono_api *mono = &agent.mono;
   void *library = path && path[0] ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
 
@@ -408,7 +461,9 @@ static long find_runtime(const char *path) {
   return CORDBG_AGENT_STARTED;
 }
 
-static void publish_fixed_points(void) {
+static void
+publish_fixed_points(void)
+{
   const cordbg_mono_api *mono = &agent.mono;
   MonoImage *corlib = mono->get_corlib();
   MonoClass *object = mono->get_object_class();
@@ -435,7 +490,9 @@ static void publish_fixed_points(void) {
   block.start_tid = (int32_t)syscall(SYS_gettid);
 }
 
-static void clear_tables(void) {
+static void
+clear_tables(void)
+{
   memset(block.domains, 0, sizeof(block.domains));
   memset(event_log, 0, sizeof(event_log));
   /* Untouched pages of the wanted table stay untouched. */
@@ -453,7 +510,9 @@ static void clear_tables(void) {
  * a system call outside of managed code, or at an entry of the embedding API. Other threads run.
  * library: path of the runtime's library, for programs that loaded it privately, or NULL.
  */
-AGENT_EXPORT long cordbg_agent_start(const char *library) {
+AGENT_EXPORT long
+cordbg_agent_start(const char *library)
+{
   long result;
 
   block.start_detail = 0;
@@ -488,11 +547,15 @@ AGENT_EXPORT long cordbg_agent_start(const char *library) {
 }
 
 /* `--profile=cordbg`: Mono calls this at start-up. The agent waits for a session. */
-AGENT_EXPORT void mono_profiler_init_cordbg(const char *description) {
+AGENT_EXPORT void
+mono_profiler_init_cordbg(const char *description)
+{
   (void)description;
 }
 
 /* The name that older runtimes look for. */
-AGENT_EXPORT void mono_profiler_init(const char *description) {
+AGENT_EXPORT void
+mono_profiler_init(const char *description)
+{
   (void)description;
 }

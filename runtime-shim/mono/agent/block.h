@@ -19,9 +19,9 @@
 #define CORDBG_AGENT_SYMBOL "cordbg_agent_block"
 #define CORDBG_AGENT_LIBRARY "libmono-profiler-cordbg.so"
 
-#define CORDBG_AGENT_LOG 1024u      /* records; a power of two */
-#define CORDBG_AGENT_WANTED 32768u  /* slots; a power of two */
-#define CORDBG_AGENT_PROBES 128u    /* slots looked at for one method */
+#define CORDBG_AGENT_LOG 1024u     /* records; a power of two */
+#define CORDBG_AGENT_WANTED 32768u /* slots; a power of two */
+#define CORDBG_AGENT_PROBES 128u   /* slots looked at for one method */
 #define CORDBG_AGENT_DOMAINS 256u
 
 /* cordbg_agent_record.kind, and bit numbers of notify_mask. */
@@ -91,12 +91,12 @@ typedef struct cordbg_agent_block {
   uint64_t wanted; /* cordbg_agent_wanted[wanted_capacity] */
 
   /* Written by the client (through the tracer) or by the tracer's clean-up. */
-  _Atomic uint32_t active;      /* 0: every callback returns at once */
-  _Atomic uint32_t command;     /* futex */
-  _Atomic uint32_t notify_mask; /* 1 << cordbg_agent_kind: call notify for these */
-  _Atomic uint32_t watch_frees; /* nonzero: freed code is logged */
-  _Atomic uint32_t wanted_count;
-  uint32_t client_word; /* the client's own, not looked at by the agent */
+  _Atomic uint32_t active;       /* 0: every callback returns at once */
+  _Atomic uint32_t command;      /* futex */
+  _Atomic uint32_t notify_mask;  /* 1 << cordbg_agent_kind: call notify for these */
+  _Atomic uint32_t watch_frees;  /* nonzero: freed code is logged */
+  _Atomic uint32_t wanted_count; /* nonzero: there are entries in wanted */
+  uint32_t client_word;          /* the client's own, not looked at by the agent */
 
   /* Written by the agent. */
   _Atomic uint32_t state;
@@ -110,10 +110,10 @@ typedef struct cordbg_agent_block {
   _Atomic uint64_t domains_lost; /* domains that found no slot */
 
   /* Fixed points for the client's discovery of layouts: what the API says about known things. */
-  uint64_t runtime_version;  /* const char * */
-  uint64_t use_interpreter;  /* const int *, or 0 */
+  uint64_t runtime_version; /* const char * */
+  uint64_t use_interpreter; /* const int *, or 0 */
   uint64_t root_domain;
-  uint64_t root_name;        /* const char * */
+  uint64_t root_name; /* const char * */
   uint64_t corlib_image;
   uint64_t corlib_assembly;
   uint64_t corlib_image_name; /* const char * */
@@ -139,7 +139,9 @@ _Static_assert(offsetof(cordbg_agent_block, active) == 64, "shared with other bu
 _Static_assert(offsetof(cordbg_agent_block, domains) % 8 == 0, "shared with other builds");
 
 /* The slot at which the search for a method begins. */
-static inline uint32_t cordbg_agent_wanted_slot(uint64_t image, uint32_t token) {
+static inline uint32_t
+cordbg_agent_wanted_slot(uint64_t image, uint32_t token)
+{
   uint64_t mixed = ((image >> 4) + token) * 0x9e3779b97f4a7c15ull;
   return (uint32_t)(mixed >> 40) & (CORDBG_AGENT_WANTED - 1u);
 }

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the Mono shim share. mono.c has the page that explains it. */
+#ifndef CORDBG_RUNTIME_SHIM_MONO_PRIVATE_H
+#define CORDBG_RUNTIME_SHIM_MONO_PRIVATE_H
+
+#include <glib.h>
+#include <stdatomic.h>
+#include "cordbg/metadata/image.h"
+#include "runtime-shim/mono/agent/block.h"
+#include "runtime-shim/runtime.h"
+
+/* Bounds on what is believed of a target. */
+#define CORDBG_MONO_ASSEMBLIES_MAX 65536u
+#define CORDBG_MONO_THREADS_MAX 65536u
+#define CORDBG_MONO_CHUNKS_MAX 262144u
+#define CORDBG_MONO_CHUNK_ENTRIES 64u
+#define CORDBG_MONO_CODE_MAX (64u << 20) /* bytes of one body */
+#define CORDBG_MONO_IMAGE_MAX (2ull << 30)
+#define CORDBG_MONO_HOLES_MAX 16u
+
+/* ---- detect.c ---- */
+
+typedef struct cordbg_mono_place {
+  cordbg_runtime_info info;
+  uint64_t agent; /* base of an agent's library that is loaded already, 0: none */
+} cordbg_mono_place;
+
+/* Like cordbg_runtime_ops.detect, with what else the maps show. */
+HRESULT cordbg_mono_detect(int pid, cordbg_mono_place *ret, cordbg_error *error);
+/* The base of the first mapping whose path contains name; 0: none. */
+uint64_t cordbg_mono_find_base(int pid, const char *name, char *path, size_t path_size);
+
+/* ---- exports.c ---- */
+
+/* Reads exactly size bytes of the target, or returns false. */
+typedef bool (*cordbg_mono_peek)(void *data, uint64_t address, void *buffer, size_t size);
+bool cordbg_mono_peek_target(void *target, uint64_t address, void *buffer, size_t size);
+
+/*
+ * The address of a symbol that the ELF image loaded at base exports, found through its dynamic
+ * section in memory (so it needs no file and no namespace). 0: no such export, or no sound image.
+ */
+uint64_t cordbg_mono_export(cordbg_mono_peek peek, void *data, uint64_t base, const char *name);
+
+/* ---- layout.c ---- */
+
+/* Offsets into the runtime's structures: discovered from fixed points, or sanity-checked. */
+typedef struct cordbg_mono_layout {
+  uint32_t domain_name;
+  uint32_t domain_assemblies;
+  uint32_t domain_jit_table;
+  uint32_t assembly_image;
+  uint32_t image_raw; /* data; the length follows it */
+  uint32_t image_name;
+  uint32_t image_module_name;
+  uint32_t image_guid;
+  uint32_t image_assembly;
+  uint32_t class_image;
+  uint32_t class_token;
+  uint32_t method_class;
+  uint32_t method_token;
+  int32_t tls_domain; /* relative to a thread's pthread_t */
+  int32_t tls_thread;
+  bool has_tls;
+  uint32_t pthread_tid;
+} cordbg_mono_layout;
+
+/* ---- Objects ---- */
+
+typedef struct cordbg_mono_domain {
+  cordbg_rt_id id;
+  uint64_t address; /* MonoDomain */
+  uint32_t number;
+  char *name;
+  bool seen; /* by the reconciliation in progress */
+  bool gone; /* its end is told; kept until the event was taken */
+} cordbg_mono_domain;
+
+/* One assembly in one domain, and its module: Mono has one image an assembly. */
+typedef struct cordbg_mono_module {
+  cordbg_rt_id id;
+  cordbg_rt_id assembly_id;
+  cordbg_mono_domain *domain; /* not to be followed once gone */
+  cordbg_rt_id domain_id;
+  uint64_t assembly; /* MonoAssembly */
+  uint64_t image;    /* MonoImage */
+  uint32_t flags;
+  char *name;
+  uint64_t base, size;
+  uint8_t mvid[16];
+  cordbg_image *metadata; /* opened at the first question; NULL until then */
+  bool metadata_failed;
+  bool seen, gone;
+} cordbg_mono_module;
+
+typedef struct cordbg_mono_thread {
+  cordbg_rt_id id;
+  uint64_t info;    /* MonoThreadInfo */
+  uint64_t pthread; /* pthread_t */
+  int32_t tid;
+  bool seen, gone;
+  bool ended; /* the runtime said so; it may stay in the list for a moment */
+} cordbg_mono_thread;
+
+typedef struct cordbg_mono_code {
+  cordbg_rt_code rt;
+  uint64_t info;   /* MonoJitInfo */
+  uint64_t method; /* MonoMethod */
+  uint64_t domain; /* MonoDomain */
+  uint64_t seq_points;
+  bool given;   /* the caller has its id */
+  bool dynamic; /* a DynamicMethod: may be freed by itself */
+  bool seen, gone;
+} cordbg_mono_code;
+
+/* What of a MonoMethod never changes while its domain lives. */
+typedef struct cordbg_mono_method {
+  uint64_t address;
+  uint64_t image;
+  uint32_t token;
+  uint32_t class_token;
+  bool skip; /* wrapper: not a method of the program */
+  bool dynamic;
+  uint64_t instance;
+} cordbg_mono_method;
+
+typedef struct cordbg_mono_retired {
+  GHashTable *ids;
+  cordbg_rt_id id;
+} cordbg_mono_retired;
+
+struct cordbg_runtime {
+  cordbg_target *target;
+  cordbg_tracer *tracer;
+  int pid;
+  atomic_bool interrupted;
+  cordbg_mono_place place;
+  cordbg_mono_layout layout;
+
+  uint64_t block_address;
+  cordbg_agent_block block; /* as read last */
+  bool started;
+  bool trap_planted;
+
+  cordbg_rt_id next_id;
+  uint64_t next_instance;
+  GPtrArray *domains; /* of cordbg_mono_domain; each in order of creation */
+  GPtrArray *modules;
+  GPtrArray *threads;
+  /* cordbg_rt_id -> object. All but assembly_ids own their objects; the arrays only show them. */
+  GHashTable *domain_ids;
+  GHashTable *module_ids;
+  GHashTable *assembly_ids; /* -> cordbg_mono_module */
+  GHashTable *thread_ids;
+  GHashTable *code_ids;
+  GArray *retired; /* of cordbg_mono_retired: told gone, freed when the next events are fetched */
+
+  GHashTable *methods; /* MonoMethod -> cordbg_mono_method */
+  GHashTable *codes;   /* MonoJitInfo -> cordbg_mono_code */
+  GPtrArray *sorted;   /* codes by start; valid when codes_valid */
+  bool codes_valid;
+  bool codes_scanned; /* at codes_version */
+  uint64_t codes_version;
+  uint32_t dynamic_given; /* live codes of dynamic methods in the caller's hands */
+
+  GHashTable *wanted;                /* key of module image and token -> count */
+  cordbg_agent_wanted *wanted_table; /* our copy of the agent's */
+  bool any_wanted;                   /* as the agent knows it */
+  bool interpreter;                  /* the runtime was started with --interpreter */
+
+  uint64_t cursor; /* log records below it are done with, but for holes */
+  uint64_t holes[CORDBG_MONO_HOLES_MAX];
+  uint32_t hole_count;
+  GArray *pending; /* of cordbg_rt_event, met by queries; told with the next events */
+  uint64_t lost;   /* records that were overwritten before they were read */
+
+  GPtrArray *strings; /* handed out, valid until the next call */
+};
+
+/* Reads exactly; the shim looks at the pristine view. */
+HRESULT cordbg_mono_read(cordbg_runtime *runtime, uint64_t address, void *buffer, size_t size,
+                         cordbg_error *error);
+bool cordbg_mono_read_word(cordbg_runtime *runtime, uint64_t address, uint64_t *ret);
+/* NULL when it is no string of at most CORDBG_RT_NAME_MAX bytes. Valid UTF-8. */
+char *cordbg_mono_read_string(cordbg_runtime *runtime, uint64_t address);
+HRESULT cordbg_mono_write(cordbg_runtime *runtime, uint64_t address, const void *data, size_t size,
+                          cordbg_error *error);
+HRESULT cordbg_mono_write_word(cordbg_runtime *runtime, size_t offset, uint32_t value,
+                               cordbg_error *error);
+HRESULT cordbg_mono_read_block(cordbg_runtime *runtime, cordbg_error *error);
+
+HRESULT cordbg_mono_discover(cordbg_runtime *runtime, cordbg_error *error);
+
+/* ---- inject.c ---- */
+
+/* May code be brought into the process? Checked before anything is touched. */
+HRESULT cordbg_mono_may_inject(int pid, cordbg_error *error);
+/*
+ * Loads the agent, unless it is there, and starts its session by calls on a thread that stands at
+ * a place where they are sound. The target is stopped before and after.
+ */
+HRESULT cordbg_mono_inject(cordbg_runtime *runtime, int tid, int timeout_ms, cordbg_error *error);
+/* A thread of the running program on which cordbg_mono_inject may be called; 0: none now. */
+int cordbg_mono_find_finalizer(int pid, bool *exists);
+
+/* ---- launch.c ---- */
+
+typedef void (*cordbg_mono_defer)(void *data, const cordbg_event *event);
+/* Runs a program from its first instruction until its runtime is up; *tid stands there. */
+HRESULT cordbg_mono_run_until_ready(cordbg_runtime *runtime, int timeout_ms,
+                                    cordbg_mono_defer defer, void *data, int *tid,
+                                    cordbg_error *error);
+
+/* ---- things.c ---- */
+
+/* Brings domains, modules, threads up to date; events (nullable) takes what changed. */
+HRESULT cordbg_mono_scan_domains(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+HRESULT cordbg_mono_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+HRESULT cordbg_mono_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+void cordbg_mono_end_domain(cordbg_runtime *runtime, uint64_t address, GArray *events);
+void cordbg_mono_end_thread(cordbg_runtime *runtime, uint64_t pthread, int32_t tid, GArray *events);
+cordbg_mono_domain *cordbg_mono_domain_at(cordbg_runtime *runtime, uint64_t address);
+cordbg_mono_module *cordbg_mono_module_of(cordbg_runtime *runtime, const cordbg_mono_domain *domain,
+                                          uint64_t image);
+cordbg_mono_module *cordbg_mono_module_by_id(cordbg_runtime *runtime, cordbg_rt_id id,
+                                             cordbg_error *error);
+void cordbg_mono_make_things(cordbg_runtime *runtime);
+/* The table is keyed by the id inside the object. */
+void cordbg_mono_retire(cordbg_runtime *runtime, GHashTable *ids, cordbg_rt_id id);
+void cordbg_mono_free_retired(cordbg_runtime *runtime);
+void cordbg_mono_add_event(GArray *events, cordbg_rt_event_kind kind, int32_t tid, cordbg_rt_id id);
+void cordbg_mono_free_things(cordbg_runtime *runtime);
+
+HRESULT cordbg_mono_domains(cordbg_runtime *runtime, cordbg_rt_id **ids, size_t *count,
+                            cordbg_error *error);
+HRESULT cordbg_mono_assemblies(cordbg_runtime *runtime, cordbg_rt_id domain, cordbg_rt_id **ids,
+                               size_t *count, cordbg_error *error);
+HRESULT cordbg_mono_modules(cordbg_runtime *runtime, cordbg_rt_id assembly, cordbg_rt_id **ids,
+                            size_t *count, cordbg_error *error);
+HRESULT cordbg_mono_threads(cordbg_runtime *runtime, cordbg_rt_id **ids, size_t *count,
+                            cordbg_error *error);
+HRESULT cordbg_mono_get_domain(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_domain *ret,
+                               cordbg_error *error);
+HRESULT cordbg_mono_get_assembly(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_assembly *ret,
+                                 cordbg_error *error);
+HRESULT cordbg_mono_get_module(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_module *ret,
+                               cordbg_error *error);
+HRESULT cordbg_mono_get_thread(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_thread *ret,
+                               cordbg_error *error);
+
+/* ---- code.c ---- */
+
+/* Reads the runtime's tables of code anew if they changed; freed bodies that were given out come
+ * as events (nullable). */
+HRESULT cordbg_mono_scan_codes(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+/* The code of one MonoJitInfo, told by the log; NULL when it cannot be understood. */
+cordbg_mono_code *cordbg_mono_code_of(cordbg_runtime *runtime, uint64_t info, uint64_t domain);
+void cordbg_mono_give_code(cordbg_runtime *runtime, cordbg_mono_code *code);
+void cordbg_mono_end_codes_of_domain(cordbg_runtime *runtime, uint64_t domain, GArray *events);
+void cordbg_mono_make_codes(cordbg_runtime *runtime);
+void cordbg_mono_free_codes(cordbg_runtime *runtime);
+bool cordbg_mono_is_wanted(cordbg_runtime *runtime, uint64_t image, uint32_t token);
+
+HRESULT cordbg_mono_codes(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+                          cordbg_rt_code **codes, size_t *count, cordbg_error *error);
+HRESULT cordbg_mono_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code *ret,
+                            cordbg_error *error);
+HRESULT cordbg_mono_il_map(cordbg_runtime *runtime, cordbg_rt_id code, cordbg_rt_map **map,
+                           size_t *count, cordbg_error *error);
+
+/* ---- seq-points.c ---- */
+
+/*
+ * Decodes sequence points: data[0, size) is the part behind the header. has_debug_data: each point
+ * carries flags and successors. The map covers [0, code_size), sorted. E_INVALIDARG: not sound.
+ */
+HRESULT cordbg_mono_decode_seq_points(const uint8_t *data, size_t size, bool has_debug_data,
+                                      uint32_t code_size, cordbg_rt_map **map, size_t *count);
+/* A LEB128 number of at most 5 bytes; false when it leaves [*at, size). */
+bool cordbg_mono_leb128(const uint8_t *data, size_t size, size_t *at, uint32_t *ret);
+
+/* ---- methods.c ---- */
+
+/* NULL and the reason when the module has no readable metadata. */
+const cordbg_image *cordbg_mono_metadata(cordbg_runtime *runtime, cordbg_mono_module *module,
+                                         cordbg_error *error);
+/* IL that the runtime compiles: not abstract, not native, not the runtime's own. */
+bool cordbg_mono_has_il(const cordbg_metadata *metadata, uint32_t method_rid);
+HRESULT cordbg_mono_find_methods(cordbg_runtime *runtime, cordbg_rt_id module, const char *type,
+                                 const char *method, uint32_t **tokens, size_t *count,
+                                 cordbg_error *error);
+HRESULT cordbg_mono_get_method(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+                               cordbg_rt_method *ret, cordbg_error *error);
+HRESULT cordbg_mono_method_name(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+                                char **type, char **method, cordbg_error *error);
+
+/* ---- events.c ---- */
+
+HRESULT cordbg_mono_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
+                                 cordbg_rt_event **events, size_t *count, cordbg_error *error);
+HRESULT cordbg_mono_want_method(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+                                bool wanted, cordbg_rt_want_status *status, cordbg_error *error);
+HRESULT cordbg_mono_synchronised(cordbg_runtime *runtime, cordbg_error *error);
+/* Drops the wanted methods of an image that no domain has any more. */
+void cordbg_mono_forget_wanted(cordbg_runtime *runtime, uint64_t image);
+guint cordbg_mono_wanted_hash(gconstpointer key);
+gboolean cordbg_mono_wanted_equal(gconstpointer a, gconstpointer b);
+
+#endif
