@@ -2,8 +2,7 @@
 # The C# debuggees, built when there is a compiler: $(builddir)/samples/debuggees/NAME.exe, with
 # symbols (.mdb).
 
-DEBUGGEES = Counter ManyThreads Generics AppDomains DynamicMethods Exceptions NativeCalls Processes
-DEBUGGEE_SOURCES = \
+debuggee_cs = \
   samples/debuggees/Counter.cs \
   samples/debuggees/ManyThreads.cs \
   samples/debuggees/Generics.cs \
@@ -22,7 +21,7 @@ DEBUGGEE_IMAGES = \
   samples/debuggees/NativeCalls.exe \
   samples/debuggees/Processes.exe
 
-EXTRA_DIST += $(DEBUGGEE_SOURCES)
+EXTRA_DIST += $(debuggee_cs)
 
 if HAVE_MCS
 noinst_DATA += $(DEBUGGEE_IMAGES)
