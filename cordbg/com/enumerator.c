@@ -2,8 +2,8 @@
 /*
  * The enumerators.
  *
- * Why: 26 interfaces of ICorDebug enumerate something. Their vtables are the same eight pointers
- * (tests/unit/com-object.c proves it for each by calling them), so one set of functions serves all.
+ * Why: 22 interfaces of ICorDebug enumerate something. Their vtables are the same eight pointers
+ * (tests/unit/test-com-enumerator.c has them all), so one set of functions serves all.
  *
  * An enumerator is a position in a snapshot. The snapshot is constant and counted, the position is
  * atomic; there is no lock.

@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
+include tests/unit/com.mk
 include tests/unit/native.mk
 include tests/unit/memory.mk
