@@ -11,12 +11,26 @@ cordbg_memory_libpatch_la_SOURCES = \
 	cordbg/memory/maps.c
 
 cordbg_memory_libmemory_la_SOURCES = \
+	cordbg/memory/context.c \
+	cordbg/memory/context.h \
+	cordbg/memory/dbgeng-data-spaces.c \
+	cordbg/memory/dbghelp-read.c \
+	cordbg/memory/doors.h \
+	cordbg/memory/handles.c \
+	cordbg/memory/handles.h \
 	cordbg/memory/icordebug-memory.c \
 	cordbg/memory/reader.c \
 	cordbg/memory/reader.h \
 	cordbg/memory/registry.c \
+	cordbg/memory/search.c \
 	cordbg/memory/target-private.h \
 	cordbg/memory/target.c \
-	cordbg/memory/target.h
+	cordbg/memory/target.h \
+	cordbg/memory/virtual-query.c \
+	cordbg/memory/wdbgexts.c \
+	cordbg/memory/wdbgexts-text.c \
+	cordbg/memory/wdbgexts-text.h \
+	cordbg/memory/whole.c \
+	cordbg/memory/win32-process.c
 cordbg_memory_libmemory_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
-cordbg_memory_libmemory_la_LIBADD = cordbg/memory/libpatch.la cordbg/com/libcom.la $(GLIB_LIBS)
+cordbg_memory_libmemory_la_LIBADD = cordbg/memory/libpatch.la cordbg/com/libcom.la $(ZYDIS_LIBS) $(GLIB_LIBS)

@@ -35,7 +35,9 @@ cordbg_target_create(cordbg_tracer *tracer, cordbg_target **ret, cordbg_error *e
   if (pid <= 0)
     return cordbg_error_set(error, E_INVALIDARG, 0, 0, "the tracer is attached to no process");
   cordbg_target *target = g_new0(cordbg_target, 1);
+  static _Atomic uint64_t serials;
   atomic_init(&target->references, 1);
+  target->serial = atomic_fetch_add(&serials, 1) + 1;
   int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   cordbg_reader_init(&target->reader, pid, pidfd, tracer);
   HRESULT hr = cordbg_registry_enter(target, error);
