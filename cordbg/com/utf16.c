@@ -98,10 +98,9 @@ cordbg_utf16_from_utf8(const char *text, size_t length, WCHAR *out, size_t capac
       units[1] = (WCHAR)(0xdc00u + ((value - 0x10000u) & 0x3ffu));
       count = 2;
     }
+    /* What did not fit takes the total past the capacity, so nothing shorter can follow it. */
     if (total + count <= capacity)
       memcpy(out + total, units, count * sizeof(WCHAR));
-    else
-      capacity = 0; /* nothing shorter may follow what did not fit */
     total += count;
   }
   return total;
@@ -141,8 +140,6 @@ cordbg_utf8_from_utf16(const WCHAR *text, size_t length, char *out, size_t capac
     size_t count = utf8_put(utf16_take(text, length, &at), bytes);
     if (total + count <= capacity)
       memcpy(out + total, bytes, count);
-    else
-      capacity = 0;
     total += count;
   }
   return total;
