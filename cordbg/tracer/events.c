@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel reports about the traced threads, and what each report means.
+ *
+ * Stops and exits are taken separately: an exit is looked at before it is reaped, so that the
+ * table says "gone" while the pid still belongs to the target.
+ */
+#include "config.h"
+
+#include "cordbg/tracer/tracing.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* Values of si_code that the C library names only in part. */
+enum {
+  TRAP_CODE_KERNEL = 0x80, /* int3 */
+  TRAP_CODE_BRKPT = 1,
+  TRAP_CODE_TRACE = 2,
+};
+
+uint64_t
+cordbg_tracing_now(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void
+cordbg_tracing_wait_child(cordbg_tracing *tracing, uint64_t timeout_ns)
+{
+  /* Most threads answer within microseconds: look a few times before sleeping. */
+  if (tracing->can_spin) {
+    uint64_t until = cordbg_tracing_now() + 20000;
+    siginfo_t info;
+    do {
+      info.si_pid = 0;
+      if (waitid(P_ALL, 0, &info, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL) != 0 ||
+          info.si_pid != 0)
+        return;
+    } while (cordbg_tracing_now() < until);
+  }
+  struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000u),
+                             .tv_nsec = (long)(timeout_ns % 1000000000u)};
+  sigset_t none;
+  sigemptyset(&none);
+  ppoll(NULL, 0, &timeout, &none);
+}
+
+/* ---- The queue of hits ---- */
+
+static void
+queue_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, const cordbg_patch *patch)
+{
+  if (tracee->queued)
+    return;
+  tracee->queued = true;
+  tracee->hit = patch->address;
+  tracee->hit_serial = patch->serial;
+  tracee->told_layers = 0;
+  tracee->next_in_queue = NULL;
+  *tracing->hits_tail = tracee;
+  tracing->hits_tail = &tracee->next_in_queue;
+  tracing->hit_count++;
+}
+
+void
+cordbg_tracing_unqueue(cordbg_tracing *tracing, cordbg_tracee *tracee)
+{
+  if (!tracee->queued)
+    return;
+  tracee->queued = false;
+  cordbg_tracee **link = &tracing->hits;
+  while (*link != NULL && *link != tracee)
+    link = &(*link)->next_in_queue;
+  if (*link == tracee)
+    *link = tracee->next_in_queue;
+  if (tracing->hits_tail == &tracee->next_in_queue)
+    tracing->hits_tail = link;
+  tracee->next_in_queue = NULL;
+  tracing->hit_count--;
+}
+
+/* ---- Stops ---- */
+
+static void
+stay_or_go(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_tracee_stop stop)
+{
+  tracee->stop = stop;
+  cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+  if (tracee->process == NULL || tracee->stepping || tracing->letting_go)
+    return;
+  if (tracee->process->target && tracing->hold)
+    return;
+  /* On a trap that need not be reported (again): a child's, or a group stop came in between. */
+  if (tracee->over != 0 && stop != CORDBG_STOP_GROUP && !cordbg_tracee_step_over(tracing, tracee))
+    return;
+  cordbg_tracee_resume(tracing, tracee);
+}
+
+/* The trap at address is one of ours, or just was. NULL: it is the program's own. */
+static cordbg_patch *
+patch_behind(cordbg_tracing *tracing, uint64_t address)
+{
+  cordbg_patch *patch = cordbg_patches_find_any(&tracing->patches, address);
+  if (patch == NULL || patch->layers != 0)
+    return patch;
+  /* Dead: a thread that ran into it just before it went. The program's own int3 there, written
+     since, is seen by its byte. */
+  uint8_t byte;
+  if (patch->dead_since == 0 ||
+      (cordbg_space_read(&tracing->space, address, &byte, 1) == 1 && byte == CORDBG_TRAP))
+    return NULL;
+  return patch;
+}
+
+static void
+on_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_patch *patch)
+{
+  tracee->registers.rip = patch->address;
+  tracee->registers_dirty = true;
+  tracee->signal = 0;
+  tracee->at_sigtrap = true;
+  tracing->statistics.signals_swallowed++;
+  if (tracee->stepping && tracee->step_target == patch->address) {
+    tracee->stepped = true;
+    stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+    return;
+  }
+  if (patch->layers == 0) { /* removed meanwhile: it just runs on */
+    stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+    return;
+  }
+  if (!tracee->process->target || tracee->silent == patch->address) {
+    /* Reported before, or not to be reported: a child that shares the code. */
+    tracee->silent = 0;
+    tracee->over = patch->address;
+    stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+    return;
+  }
+  tracing->statistics.hits++;
+  tracee->stop = CORDBG_STOP_SIGNAL;
+  cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+  queue_hit(tracing, tracee, patch);
+}
+
+/* A SIGTRAP in a signal-delivery stop: ours, or the target's? */
+static void
+on_sigtrap(cordbg_tracing *tracing, cordbg_tracee *tracee)
+{
+  siginfo_t info;
+  tracee->signal = SIGTRAP;
+  if (!cordbg_tracee_fetch(tracee) || ptrace(PTRACE_GETSIGINFO, tracee->tid, NULL, &info) != 0) {
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
+    return;
+  }
+  if (tracee->stepping && info.si_code == TRAP_CODE_TRACE) {
+    tracee->stepped = true;
+    tracee->signal = 0;
+    stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+    return;
+  }
+  if (info.si_code == TRAP_CODE_KERNEL || info.si_code == TRAP_CODE_BRKPT) {
+    uint64_t address = tracee->registers.rip - 1;
+    if (tracee->own_trap && tracee->over == address) {
+      tracee->own_trap = false;
+      tracee->over = 0;
+      stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+      return;
+    }
+    cordbg_patch *patch = patch_behind(tracing, address);
+    if (patch != NULL) {
+      on_hit(tracing, tracee, patch);
+      return;
+    }
+  }
+  tracing->statistics.signals_passed++;
+  stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+}
+
+static void
+on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, int signal)
+{
+  if (signal == SIGTRAP) {
+    on_sigtrap(tracing, tracee);
+    return;
+  }
+  tracee->signal = signal;
+  tracing->statistics.signals_passed++;
+  cordbg_tracee_on_signal(tracing, tracee);
+  stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+}
+
+/* An int3 of ours was executed, but the interrupt was reported first. */
+static bool
+trap_is_pending(cordbg_tracing *tracing, cordbg_tracee *tracee)
+{
+  if (cordbg_patches_find_any(&tracing->patches, tracee->registers.rip - 1) == NULL)
+    return false;
+  siginfo_t infos[8];
+  struct __ptrace_peeksiginfo_args arguments = {.off = 0, .flags = 0, .nr = 8};
+  long count = ptrace(PTRACE_PEEKSIGINFO, tracee->tid, &arguments, infos);
+  for (long i = 0; i < count; i++) {
+    if (infos[i].si_signo == SIGTRAP &&
+        (infos[i].si_code == TRAP_CODE_KERNEL || infos[i].si_code == TRAP_CODE_BRKPT))
+      return true;
+  }
+  return false;
+}
+
+static void
+on_interrupt_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
+{
+  tracee->stop = CORDBG_STOP_INTERRUPT;
+  if (!cordbg_tracee_fetch(tracee)) {
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
+    return;
+  }
+  if (tracee->process->newborn) {
+    cordbg_tracing_on_newborn(tracing, tracee);
+    return;
+  }
+  if (trap_is_pending(tracing, tracee)) {
+    /* Resumed, it takes that signal before any user code. */
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+    cordbg_tracee_resume(tracing, tracee);
+    return;
+  }
+  tracee->restarts = cordbg_tracee_in_restart(tracing, tracee, ours);
+  stay_or_go(tracing, tracee, CORDBG_STOP_INTERRUPT);
+}
+
+static void
+on_syscall_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
+{
+  bool entry = tracee->entering || tracee->state == CORDBG_TRACEE_RUNNING;
+  tracee->entering = false;
+  if (entry) {
+    tracee->silent = 0; /* it came past the trap on the call, if there was one */
+    if (tracee->process != NULL && tracee->process->target && tracing->hold) {
+      stay_or_go(tracing, tracee, CORDBG_STOP_SYSCALL_ENTRY);
+      return;
+    }
+    tracee->stop = CORDBG_STOP_SYSCALL_ENTRY;
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+    cordbg_tracee_resume(tracing, tracee);
+    return;
+  }
+  if (ours && cordbg_tracee_fetch(tracee))
+    tracee->restarts = cordbg_tracee_in_restart(tracing, tracee, true);
+  stay_or_go(tracing, tracee, CORDBG_STOP_SYSCALL_EXIT);
+}
+
+static void
+on_event(cordbg_tracing *tracing, cordbg_tracee *tracee, int event)
+{
+  unsigned long message = 0;
+  ptrace(PTRACE_GETEVENTMSG, tracee->tid, NULL, &message);
+  switch (event) {
+  case PTRACE_EVENT_CLONE:
+  case PTRACE_EVENT_FORK:
+  case PTRACE_EVENT_VFORK:
+    cordbg_tracing_on_birth(tracing, tracee, event, (int)message);
+    break;
+  case PTRACE_EVENT_EXEC:
+    cordbg_tracing_on_exec(tracing, tracee, (int)message);
+    break;
+  case PTRACE_EVENT_EXIT:
+    /* Past its last user code, whatever the session's state: let it go. */
+    cordbg_tracing_unqueue(tracing, tracee);
+    tracee->over = 0;
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
+    ptrace(PTRACE_CONT, tracee->tid, NULL, NULL);
+    break;
+  default: /* VFORK_DONE */
+    stay_or_go(tracing, tracee, CORDBG_STOP_EVENT);
+    break;
+  }
+}
+
+/* A thread that was born before its parent's event told of it. */
+static cordbg_tracee *
+meet(cordbg_tracing *tracing, int tid)
+{
+  cordbg_tracee *tracee = cordbg_tracee_add(tracing, tid, NULL);
+  if (tracee != NULL)
+    cordbg_tracing_adopt(tracing, tracee);
+  return tracee;
+}
+
+static void
+on_stop(cordbg_tracing *tracing, int tid, int status)
+{
+  cordbg_tracee *tracee = cordbg_tracee_find(tracing, tid);
+  int signal = status & 0xff, event = status >> 8;
+  if (tracee == NULL && (tracee = meet(tracing, tid)) == NULL)
+    return;
+  bool ours = tracee->interrupted;
+  bool mid_call = tracee->state == CORDBG_TRACEE_ASLEEP || tracee->entering;
+  tracee->interrupted = false; /* any stop answers it */
+  tracee->at_sigtrap = false;
+  tracee->registers_valid = false;
+  tracee->signal = 0;
+  if (tracee->process == NULL) { /* a stranger stays until its parent's event comes */
+    tracee->stop = CORDBG_STOP_INTERRUPT;
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+    return;
+  }
+  if (signal == (SIGTRAP | 0x80)) {
+    on_syscall_stop(tracing, tracee, ours);
+  } else if (event == PTRACE_EVENT_STOP) {
+    tracee->entering = false;
+    if (signal == SIGTRAP) {
+      on_interrupt_stop(tracing, tracee, ours || mid_call);
+    } else {
+      tracee->registers_valid = false;
+      stay_or_go(tracing, tracee, CORDBG_STOP_GROUP);
+    }
+  } else if (event != 0) {
+    on_event(tracing, tracee, event);
+  } else {
+    tracee->entering = false;
+    on_signal(tracing, tracee, signal);
+  }
+}
+
+bool
+cordbg_tracing_take_stops(cordbg_tracing *tracing)
+{
+  bool any = false;
+  for (;;) {
+    siginfo_t info;
+    info.si_pid = 0;
+    if (waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG | __WALL) != 0 || info.si_pid == 0)
+      return any;
+    on_stop(tracing, info.si_pid, info.si_status);
+    any = true;
+  }
+}
+
+/* ---- Exits ---- */
+
+static int
+wait_status(const siginfo_t *info)
+{
+  if (info->si_code == CLD_EXITED)
+    return (info->si_status & 0xff) << 8;
+  return info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+static void
+on_exit_of(cordbg_tracing *tracing, const siginfo_t *info)
+{
+  siginfo_t reaped;
+  int tid = info->si_pid, status = wait_status(info);
+  cordbg_tracee *tracee = cordbg_tracee_find(tracing, tid);
+  bool target = tracee != NULL && tracee->process != NULL && tracee->process->target;
+  bool leader = target && tid == tracing->target->pid;
+  if (leader) /* before it is reaped: its pid is still its own */
+    cordbg_patch_publisher_set_gone(tracing->patches.publisher, CORDBG_GONE_EXITED);
+  waitid(P_PID, (id_t)tid, &reaped, WEXITED | __WALL);
+  if (tracee == NULL)
+    return;
+  if (target && !leader && tracee->announced && (tracing->wanted & CORDBG_WANT_THREADS) != 0) {
+    cordbg_event event = {.kind = CORDBG_EVENT_THREAD_EXITED, .tid = tid, .code = status};
+    cordbg_tracing_send(tracing, &event, false, false);
+  }
+  cordbg_tracee_remove(tracing, tracee);
+  if (leader || (target && tracing->target->threads == 0)) {
+    cordbg_patch_publisher_set_gone(tracing->patches.publisher, CORDBG_GONE_EXITED);
+    tracing->exited = true;
+    tracing->exit_status = status;
+  }
+}
+
+bool
+cordbg_tracing_take_exits(cordbg_tracing *tracing)
+{
+  bool any = false;
+  for (;;) {
+    siginfo_t info;
+    info.si_pid = 0;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | WNOHANG | __WALL) != 0 || info.si_pid == 0)
+      return any;
+    on_exit_of(tracing, &info);
+    any = true;
+  }
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cordbg-tracer: the process that traces.
+ *
+ * Why it exists: the client may die at any moment, and the target must then run on with its own
+ * bytes. So every byte and register that cordbg changes belongs to this process, which has a
+ * session of its own, waits for its client's end as for anything else, and undoes it all.
+ *
+ * States of the session (cordbg_session_state)
+ *
+ *   IDLE --attach--> RUNNING --stop, event--> STOPPED --continue--> RUNNING
+ *                       |                        |
+ *                       +--- exit, detach -------+--> GONE
+ *
+ * `hold` is the truth about the threads: while it is set no thread of the target is resumed. It
+ * is set by each stop, also by the short silent ones that stepping in place needs; STOPPED means
+ * that the client was told so.
+ *
+ * Invariants
+ *   - one thread, no lock: whatever is waited for (signals, the socket, the client's pidfd, the
+ *     tracees) is waited for in one place, here, or in the bounded waits for a thread's stop.
+ *   - a change of the target is recorded before it is made (patches.h).
+ *   - a thread that ran into a trap is rewound and queued when its stop is taken; it is reported
+ *     once; its `over` then says that the trap under its PC was reported.
+ *   - children that are not the target are never held.
+ *   - nothing that the client sends is trusted; nothing that the target holds is.
+ *
+ * Waiting: while events come fast, the tracer looks again and again for some tens of microseconds
+ * before it sleeps, because waking it costs as much. How long adapts to how fast the answers were.
+ */
+#include "config.h"
+
+#include "cordbg/tracer/tracing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define SPIN_MAX_NS 60000u
+#define SPIN_MIN_NS 2000u
+
+static volatile sig_atomic_t end_requested;
+
+static void
+on_end_signal(int number)
+{
+  (void)number;
+  end_requested = 1;
+}
+
+static void
+on_child_signal(int number)
+{
+  (void)number; /* its only work is to end ppoll */
+}
+
+static void
+set_handler(int number, void (*handler)(int))
+{
+  struct sigaction action = {.sa_handler = handler};
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, NULL);
+}
+
+/* All signals that matter are blocked, but while ppoll sleeps. */
+static void
+set_signals(void)
+{
+  sigset_t blocked;
+  set_handler(SIGCHLD, on_child_signal);
+  set_handler(SIGTERM, on_end_signal);
+  set_handler(SIGHUP, on_end_signal);
+  set_handler(SIGINT, on_end_signal);
+  set_handler(SIGPIPE, SIG_IGN);
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGCHLD);
+  sigaddset(&blocked, SIGTERM);
+  sigaddset(&blocked, SIGHUP);
+  sigaddset(&blocked, SIGINT);
+  sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
+static bool
+set_up(cordbg_tracing *tracing)
+{
+  cordbg_error error = {0};
+  *tracing = (cordbg_tracing){.request_fd = CORDBG_TRACER_FD_REQUEST,
+                              .managed_fd = CORDBG_TRACER_FD_MANAGED,
+                              .unmanaged_fd = CORDBG_TRACER_FD_UNMANAGED,
+                              .client_fd = CORDBG_TRACER_FD_CLIENT,
+                              .space = CORDBG_SPACE_NONE};
+  tracing->outgoing_tail = &tracing->outgoing;
+  tracing->hits_tail = &tracing->hits;
+  tracing->packet = malloc(CORDBG_PACKET_MAX);
+  tracing->answer = malloc(CORDBG_PACKET_MAX);
+  tracing->emulate_cache = calloc(1, sizeof *tracing->emulate_cache);
+  if (tracing->packet == NULL || tracing->answer == NULL || tracing->emulate_cache == NULL)
+    return false;
+  if (FAILED(cordbg_patches_init(&tracing->patches, &tracing->statistics, &error))) {
+    fprintf(stderr, "cordbg-tracer: %s\n", error.sentence);
+    return false;
+  }
+  cpu_set_t cpus;
+  tracing->can_spin = sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > 1;
+  tracing->spin_requests = SPIN_MAX_NS;
+  return true;
+}
+
+/* What follows from the stops that were taken. */
+static void
+progress(cordbg_tracing *tracing)
+{
+  if (tracing->exited && tracing->session != CORDBG_SESSION_GONE) {
+    cordbg_event event = {
+        .kind = CORDBG_EVENT_EXITED, .tid = tracing->target->pid, .code = tracing->exit_status};
+    tracing->session = CORDBG_SESSION_GONE;
+    cordbg_tracing_send(tracing, &event, false, false);
+    return;
+  }
+  if (tracing->session == CORDBG_SESSION_STOPPED && tracing->needs_still)
+    cordbg_tracing_step_waiting(tracing, false);
+  if (tracing->session != CORDBG_SESSION_RUNNING)
+    return;
+  if (cordbg_tracing_has_report(tracing)) {
+    cordbg_tracing_stop_all(tracing);
+    if (tracing->exited)
+      return;
+    cordbg_patches_patrol(&tracing->patches, &tracing->space, cordbg_tracing_now());
+    if (cordbg_tracing_report(tracing)) {
+      tracing->session = CORDBG_SESSION_STOPPED;
+      tracing->sent_at = cordbg_tracing_now();
+    } else {
+      cordbg_tracing_resume_all(tracing);
+    }
+  } else if (tracing->needs_still || tracing->hold) {
+    cordbg_tracing_stop_all(tracing);
+    if (!cordbg_tracing_has_report(tracing) && !tracing->exited)
+      cordbg_tracing_resume_all(tracing);
+  }
+}
+
+static void
+sleep_until_something(cordbg_tracing *tracing)
+{
+  sigset_t none;
+  struct pollfd polled[] = {
+      {.fd = tracing->client_fd, .events = POLLIN},
+      {.fd = tracing->request_fd, .events = POLLIN},
+      {.fd = tracing->managed_fd, .events = tracing->outgoing != NULL ? POLLOUT : 0},
+      {.fd = tracing->unmanaged_fd, .events = tracing->outgoing != NULL ? POLLOUT : 0},
+  };
+  sigemptyset(&none);
+  if (ppoll(polled, sizeof polled / sizeof polled[0], NULL, &none) <= 0)
+    return;
+  if (polled[0].revents != 0)
+    tracing->ending = true; /* the client is dead, whoever else still holds its socket */
+  if (tracing->outgoing != NULL)
+    cordbg_tracing_flush(tracing);
+}
+
+/* Longer looks where they were worth it, shorter ones where they were not. */
+static void
+adapt(cordbg_tracing *tracing, uint64_t now)
+{
+  if (tracing->sent_at == 0)
+    return;
+  uint64_t took = now - tracing->sent_at;
+  tracing->sent_at = 0;
+  if (took < SPIN_MAX_NS)
+    tracing->spin_requests = SPIN_MAX_NS;
+  else
+    tracing->spin_requests =
+        tracing->spin_requests / 2 > SPIN_MIN_NS ? tracing->spin_requests / 2 : SPIN_MIN_NS;
+}
+
+static void
+run(cordbg_tracing *tracing)
+{
+  uint64_t spin_until = 0;
+  while (!tracing->ending && !end_requested) {
+    bool busy = cordbg_tracing_take_stops(tracing);
+    progress(tracing);
+    if (cordbg_tracing_take_request(tracing)) {
+      busy = true;
+      adapt(tracing, cordbg_tracing_now());
+    }
+    if (tracing->ending)
+      break;
+    if (busy) {
+      spin_until = tracing->can_spin ? cordbg_tracing_now() + tracing->spin_requests : 0;
+      continue;
+    }
+    if (cordbg_tracing_now() < spin_until)
+      continue;
+    if (cordbg_tracing_take_exits(tracing))
+      continue;
+    sleep_until_something(tracing);
+  }
+}
+
+int
+main(void)
+{
+  static cordbg_tracing tracing;
+  prctl(PR_SET_NAME, "cordbg-tracer");
+  /* A core file of the tracer would hold the target's memory. */
+  prctl(PR_SET_DUMPABLE, 0);
+  set_signals();
+  setsid();
+  if (!set_up(&tracing))
+    return 1;
+  run(&tracing);
+  cordbg_tracing_cleanup(&tracing);
+  return 0;
+}
