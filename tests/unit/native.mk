@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test-emulate
-TESTS += tests/unit/test-emulate
+native_unit_tests = tests/unit/test-emulate tests/unit/test-native-symbols
+check_PROGRAMS += $(native_unit_tests)
+TESTS += $(native_unit_tests)
+
 tests_unit_test_emulate_SOURCES = tests/unit/test-emulate.c
 tests_unit_test_emulate_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_emulate_LDADD = cordbg/tracer/libemulate.la $(CMOCKA_LIBS) $(ZYDIS_LIBS)
+
+tests_unit_test_native_symbols_SOURCES = tests/unit/test-native-symbols.c
+tests_unit_test_native_symbols_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_native_symbols_LDADD = cordbg/native/libnative.la cordbg/memory/libpatch.la \
+	cordbg/com/libcom.la $(GLIB_LIBS) $(CMOCKA_LIBS) -ldl
 endif
