@@ -1,1 +1,25 @@
 # SPDX-License-Identifier: MIT
+# The ICorDebug objects.
+noinst_LTLIBRARIES += cordbg/icordebug/libicordebug.la
+cordbg_icordebug_libicordebug_la_SOURCES = \
+	cordbg/icordebug/appdomain.c \
+	cordbg/icordebug/assembly.c \
+	cordbg/icordebug/breakpoint.c \
+	cordbg/icordebug/class.c \
+	cordbg/icordebug/code.c \
+	cordbg/icordebug/controller.c \
+	cordbg/icordebug/cordebug.c \
+	cordbg/icordebug/dispatch.c \
+	cordbg/icordebug/function.c \
+	cordbg/icordebug/icordebug.h \
+	cordbg/icordebug/launch.c \
+	cordbg/icordebug/module.c \
+	cordbg/icordebug/private.h \
+	cordbg/icordebug/process-memory.c \
+	cordbg/icordebug/process.c \
+	cordbg/icordebug/registers.c \
+	cordbg/icordebug/session.c \
+	cordbg/icordebug/thread.c \
+	cordbg/icordebug/unmanaged.c \
+	runtime-shim/runtime.h
+cordbg_icordebug_libicordebug_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
