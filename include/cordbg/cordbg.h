@@ -17,6 +17,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define CORDBG_VERSION_MAJOR 0
 #define CORDBG_VERSION_MINOR 1
@@ -105,7 +106,7 @@ BOOL cordbg_ReadProcessMemoryProc64(HANDLE process, DWORD64 base, PVOID buffer, 
 typedef struct CordbgStatistics {
   ULONG64 hits, emulated, stepped, interrupts, signalsPassed, signalsSwallowed, lost, dropped;
 } CordbgStatistics;
-HRESULT cordbg_statistics(ICorDebugProcess *process, CordbgStatistics *statistics);
+HRESULT cordbg_read_statistics(ICorDebugProcess *process, CordbgStatistics *statistics);
 
 /*
  * The calling thread's last failure, of whatever door: a sentence that says what was refused, why
@@ -122,6 +123,7 @@ const char *cordbg_last_error(HRESULT *result, int *system_error, ULONG64 *addre
 typedef void (*cordbg_log_function)(void *data, int level, const char *message);
 void cordbg_set_log(cordbg_log_function function, void *data, int level);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
