@@ -387,6 +387,9 @@ cordbg_tracing_take_exits(cordbg_tracing *tracing)
     info.si_pid = 0;
     if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | WNOHANG | __WALL) != 0 || info.si_pid == 0)
       return any;
+    /* The kernel shows ptrace stops to every wait: this one came just now, and goes first. */
+    if (info.si_code != CLD_EXITED && info.si_code != CLD_KILLED && info.si_code != CLD_DUMPED)
+      return true;
     on_exit_of(tracing, &info);
     any = true;
   }
