@@ -152,9 +152,59 @@ forget_code(cordbg_runtime *runtime, cordbg_mono_code *code, GArray *events)
       runtime->dynamic_given--;
   }
   code->gone = true;
-  g_hash_table_remove(runtime->codes, &code->info);
+  if (code->info)
+    g_hash_table_remove(runtime->codes, &code->info);
+  else
+    g_hash_table_remove(runtime->unlisted, (uint64_t[2]){code->domain, code->rt.start});
   cordbg_mono_retire(runtime, runtime->code_ids, code->rt.id);
   runtime->codes_valid = false;
+}
+
+static cordbg_rt_code_kind
+kind_of(const jit_info *info)
+{
+  if (info->flags & JIT_INFO_INTERPRETED)
+    return CORDBG_RT_CODE_INTERPRETED;
+  return info->flags & JIT_INFO_AOT ? CORDBG_RT_CODE_AOT : CORDBG_RT_CODE_JIT;
+}
+
+/* A body known from its AOT image that the runtime lists now keeps its id. */
+static cordbg_mono_code *
+take_unlisted(cordbg_runtime *runtime, uint64_t domain, uint64_t start)
+{
+  uint64_t key[2] = {domain, start};
+  cordbg_mono_code *code = g_hash_table_lookup(runtime->unlisted, key);
+
+  if (code)
+    g_hash_table_remove(runtime->unlisted, key);
+  return code;
+}
+
+/* The AOT body of a method, when there is one that the runtime has not listed. */
+static cordbg_mono_code *
+unlisted_code(cordbg_runtime *runtime, cordbg_mono_module *module, uint32_t token)
+{
+  uint64_t start;
+  uint32_t size;
+
+  if (!cordbg_mono_aot_body(runtime, module, token, &start, &size))
+    return NULL;
+  cordbg_mono_code *code =
+      g_hash_table_lookup(runtime->unlisted, (uint64_t[2]){module->domain->address, start});
+  if (code)
+    return code;
+  code = g_new0(cordbg_mono_code, 1);
+  code->domain = module->domain->address;
+  code->rt = (cordbg_rt_code){.id = runtime->next_id++,
+                              .module = module->id,
+                              .domain = module->domain_id,
+                              .token = token,
+                              .kind = CORDBG_RT_CODE_AOT,
+                              .start = start,
+                              .size = size};
+  g_hash_table_insert(runtime->code_ids, &code->rt.id, code);
+  g_hash_table_insert(runtime->unlisted, cordbg_mono_pair(code->domain, start), code);
+  return code;
 }
 
 /* The code that `info`, read at `address`, describes; made when it is new. NULL: none of ours. */
@@ -178,26 +228,27 @@ understand(cordbg_runtime *runtime, uint64_t address, const jit_info *info,
   const cordbg_mono_module *module = cordbg_mono_module_of(runtime, domain, method->image);
   if (!module)
     return NULL;
-  code = g_new0(cordbg_mono_code, 1);
+  code = take_unlisted(runtime, domain->address, info->code_start);
+  if (!code) {
+    code = g_new0(cordbg_mono_code, 1);
+    code->rt.id = runtime->next_id++;
+    g_hash_table_insert(runtime->code_ids, &code->rt.id, code);
+  }
   code->info = address;
   code->method = info->method;
   code->domain = domain->address;
   code->seq_points = info->seq_points;
   code->dynamic = method->dynamic;
-  code->rt =
-      (cordbg_rt_code){.id = runtime->next_id++,
-                       .module = module->id,
-                       .domain = domain->id,
-                       .token = method->token,
-                       .class_token = method->class_token,
-                       .instance = method->instance,
-                       .kind = info->flags & JIT_INFO_INTERPRETED ? CORDBG_RT_CODE_INTERPRETED
-                               : info->flags & JIT_INFO_AOT       ? CORDBG_RT_CODE_AOT
-                                                                  : CORDBG_RT_CODE_JIT,
-                       .start = info->code_start,
-                       .size = (uint32_t)info->code_size};
+  code->rt = (cordbg_rt_code){.id = code->rt.id,
+                              .module = module->id,
+                              .domain = domain->id,
+                              .token = method->token,
+                              .class_token = method->class_token,
+                              .instance = method->instance,
+                              .kind = kind_of(info),
+                              .start = info->code_start,
+                              .size = (uint32_t)info->code_size};
   g_hash_table_insert(runtime->codes, &code->info, code);
-  g_hash_table_insert(runtime->code_ids, &code->rt.id, code);
   runtime->codes_valid = false;
   return code;
 }
@@ -338,6 +389,10 @@ drop(cordbg_runtime *runtime, uint64_t domain, GArray *events)
     if (domain ? code->domain == domain : !code->seen)
       g_ptr_array_add(all, code);
   }
+  g_hash_table_iter_init(&iterator, runtime->unlisted);
+  while (domain && g_hash_table_iter_next(&iterator, NULL, &value))
+    if (((cordbg_mono_code *)value)->domain == domain)
+      g_ptr_array_add(all, value);
   for (guint i = 0; i < all->len; i++)
     forget_code(runtime, all->pdata[i], events);
 }
@@ -384,14 +439,25 @@ cordbg_mono_end_codes_of_domain(cordbg_runtime *runtime, uint64_t domain, GArray
 
 /* ---- Queries ---- */
 
+static HRESULT
+no_code(cordbg_rt_code **codes, size_t *count)
+{
+  *codes = NULL;
+  *count = 0;
+  return S_OK;
+}
+
 HRESULT
 cordbg_mono_codes(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
                   cordbg_rt_code **codes, size_t *count, cordbg_error *error)
 {
   cordbg_mono_module *owner = cordbg_mono_module_by_id(runtime, module, error);
+  bool has_aot = false;
 
   if (!owner)
     return E_INVALIDARG;
+  if (owner->gone)
+    return no_code(codes, count);
   /* Whatever is freed meanwhile is told with the next events. */
   HRESULT hr = cordbg_mono_scan_codes(runtime, runtime->pending, error);
   if (FAILED(hr))
@@ -403,10 +469,28 @@ cordbg_mono_codes(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
       continue;
     cordbg_mono_give_code(runtime, code);
     g_array_append_val(found, code->rt);
+    has_aot |= code->rt.kind == CORDBG_RT_CODE_AOT;
+  }
+  cordbg_mono_code *unlisted = has_aot ? NULL : unlisted_code(runtime, owner, token);
+  if (unlisted) {
+    cordbg_mono_give_code(runtime, unlisted);
+    g_array_append_val(found, unlisted->rt);
   }
   *count = found->len;
   *codes = (cordbg_rt_code *)(void *)g_array_free(found, FALSE);
   return S_OK;
+}
+
+static cordbg_mono_code *
+unlisted_at(cordbg_runtime *runtime, uint64_t address)
+{
+  for (guint i = 0; i < runtime->modules->len; i++) {
+    cordbg_mono_module *module = runtime->modules->pdata[i];
+    uint32_t token;
+    if (cordbg_mono_aot_at(runtime, module, address, &token))
+      return unlisted_code(runtime, module, token);
+  }
+  return NULL;
 }
 
 HRESULT
@@ -425,10 +509,10 @@ cordbg_mono_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code *r
     else
       high = middle;
   }
-  if (low == 0)
-    return S_FALSE;
-  cordbg_mono_code *code = runtime->sorted->pdata[low - 1];
-  if (address - code->rt.start >= code->rt.size)
+  cordbg_mono_code *code = low ? runtime->sorted->pdata[low - 1] : NULL;
+  if (!code || address - code->rt.start >= code->rt.size)
+    code = unlisted_at(runtime, address);
+  if (!code)
     return S_FALSE;
   cordbg_mono_give_code(runtime, code);
   *ret = code->rt;
@@ -463,6 +547,17 @@ read_seq_points(cordbg_runtime *runtime, const cordbg_mono_code *code, uint8_t *
   return cordbg_mono_read(runtime, address, *data, *size, error);
 }
 
+/* Unlisted AOT code: IL 0 is at the start, more is not known. Else there is no IL (wrappers). */
+static HRESULT
+map_without_points(const cordbg_mono_code *code, cordbg_rt_map **map, size_t *count)
+{
+  *count = code->info ? 0 : 1;
+  *map = code->info ? NULL : g_new(cordbg_rt_map, 1);
+  if (*map)
+    **map = (cordbg_rt_map){.il = 0, .native_start = 0, .native_end = code->rt.size};
+  return S_OK;
+}
+
 HRESULT
 cordbg_mono_il_map(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_map **map, size_t *count,
                    cordbg_error *error)
@@ -478,11 +573,8 @@ cordbg_mono_il_map(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_map **map
   if (code->gone)
     return cordbg_error_set(error, CORDBG_E_CODE_NOT_AVAILABLE, 0, code->rt.start,
                             "the code was freed");
-  if (!code->seq_points) {
-    *map = NULL;
-    *count = 0;
-    return S_OK;
-  }
+  if (!code->seq_points)
+    return map_without_points(code, map, count);
   HRESULT hr = read_seq_points(runtime, code, &data, &size, &has_debug_data, error);
   if (SUCCEEDED(hr) && FAILED(hr = cordbg_mono_decode_seq_points(data, size, has_debug_data,
                                                                  code->rt.size, map, count)))
@@ -497,6 +589,8 @@ cordbg_mono_make_codes(cordbg_runtime *runtime)
   runtime->methods = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
   runtime->codes = g_hash_table_new(g_int64_hash, g_int64_equal);
   runtime->code_ids = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+  runtime->unlisted =
+      g_hash_table_new_full(cordbg_mono_pair_hash, cordbg_mono_pair_equal, g_free, NULL);
   runtime->sorted = g_ptr_array_new();
 }
 
@@ -504,6 +598,7 @@ void
 cordbg_mono_free_codes(cordbg_runtime *runtime)
 {
   g_hash_table_unref(runtime->codes);
+  g_hash_table_unref(runtime->unlisted);
   g_hash_table_unref(runtime->code_ids);
   g_hash_table_unref(runtime->methods);
   g_ptr_array_unref(runtime->sorted);

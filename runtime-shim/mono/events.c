@@ -241,18 +241,18 @@ cordbg_mono_synchronised(cordbg_runtime *runtime, cordbg_error *error)
 
 /* ---- Wanted methods ---- */
 
-static uint64_t *
-wanted_key(uint64_t image, uint32_t token)
+uint64_t *
+cordbg_mono_pair(uint64_t first, uint64_t second)
 {
   uint64_t *key = g_new(uint64_t, 2);
 
-  key[0] = image;
-  key[1] = token;
+  key[0] = first;
+  key[1] = second;
   return key;
 }
 
 guint
-cordbg_mono_wanted_hash(gconstpointer data)
+cordbg_mono_pair_hash(gconstpointer data)
 {
   const uint64_t *key = data;
 
@@ -260,7 +260,7 @@ cordbg_mono_wanted_hash(gconstpointer data)
 }
 
 gboolean
-cordbg_mono_wanted_equal(gconstpointer a, gconstpointer b)
+cordbg_mono_pair_equal(gconstpointer a, gconstpointer b)
 {
   return memcmp(a, b, 2 * sizeof(uint64_t)) == 0;
 }
@@ -362,9 +362,11 @@ cordbg_mono_want_method(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token
       hr = add_wanted(runtime, key[0], token, error);
     if (FAILED(hr))
       return hr;
-    g_hash_table_insert(runtime->wanted, wanted_key(key[0], token), GUINT_TO_POINTER(count + 1));
+    g_hash_table_insert(runtime->wanted, cordbg_mono_pair(key[0], token),
+                        GUINT_TO_POINTER(count + 1));
   } else if (count > 1) {
-    g_hash_table_insert(runtime->wanted, wanted_key(key[0], token), GUINT_TO_POINTER(count - 1));
+    g_hash_table_insert(runtime->wanted, cordbg_mono_pair(key[0], token),
+                        GUINT_TO_POINTER(count - 1));
   } else if (count == 1) {
     g_hash_table_remove(runtime->wanted, key);
     hr = remove_wanted(runtime, key[0], token, error);

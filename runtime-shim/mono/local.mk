@@ -15,6 +15,7 @@ noinst_LTLIBRARIES += runtime-shim/libshims.la
 runtime_shim_libshims_la_SOURCES = \
   runtime-shim/runtime.h \
   runtime-shim/shims.c \
+  runtime-shim/mono/aot.c \
   runtime-shim/mono/code.c \
   runtime-shim/mono/detect.c \
   runtime-shim/mono/events.c \

@@ -89,7 +89,8 @@ typedef struct cordbg_mono_module {
   uint64_t base, size;
   uint8_t mvid[16];
   cordbg_image *metadata; /* opened at the first question; NULL until then */
-  bool metadata_failed;
+  bool aot_checked;
+  struct cordbg_mono_aot *aot; /* its AOT image, when aot_checked and there is one */
   bool seen, gone;
 } cordbg_mono_module;
 
@@ -104,7 +105,7 @@ typedef struct cordbg_mono_thread {
 
 typedef struct cordbg_mono_code {
   cordbg_rt_code rt;
-  uint64_t info;   /* MonoJitInfo */
+  uint64_t info;   /* MonoJitInfo; 0: AOT code that the runtime has not listed (aot.c) */
   uint64_t method; /* MonoMethod */
   uint64_t domain; /* MonoDomain */
   uint64_t seq_points;
@@ -158,6 +159,8 @@ struct cordbg_runtime {
   GHashTable *methods; /* MonoMethod -> cordbg_mono_method */
   GHashTable *codes;   /* MonoJitInfo -> cordbg_mono_code */
   GPtrArray *sorted;   /* codes by start; valid when codes_valid */
+  GPtrArray *aot_images;
+  GHashTable *unlisted; /* key of domain and start -> cordbg_mono_code without a MonoJitInfo */
   bool codes_valid;
   bool codes_scanned; /* at codes_version */
   uint64_t codes_version;
@@ -217,6 +220,8 @@ HRESULT cordbg_mono_run_until_ready(cordbg_runtime *runtime, int timeout_ms,
 HRESULT cordbg_mono_scan_domains(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
 HRESULT cordbg_mono_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
 HRESULT cordbg_mono_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+/* "12B418A7-818C-..." as the 16 bytes of a GUID. */
+void cordbg_mono_parse_guid(const char *text, uint8_t ret[16]);
 void cordbg_mono_end_domain(cordbg_runtime *runtime, uint64_t address, GArray *events);
 void cordbg_mono_end_thread(cordbg_runtime *runtime, uint64_t pthread, int32_t tid, GArray *events);
 cordbg_mono_domain *cordbg_mono_domain_at(cordbg_runtime *runtime, uint64_t address);
@@ -268,6 +273,17 @@ HRESULT cordbg_mono_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt
 HRESULT cordbg_mono_il_map(cordbg_runtime *runtime, cordbg_rt_id code, cordbg_rt_map **map,
                            size_t *count, cordbg_error *error);
 
+/* ---- aot.c ---- */
+
+/* The AOT body of a method that is not generic; *size is an upper bound. */
+bool cordbg_mono_aot_body(cordbg_runtime *runtime, cordbg_mono_module *module, uint32_t token,
+                          uint64_t *start, uint32_t *size);
+/* The method of the module whose AOT body holds address. */
+bool cordbg_mono_aot_at(cordbg_runtime *runtime, cordbg_mono_module *module, uint64_t address,
+                        uint32_t *token);
+void cordbg_mono_make_aot(cordbg_runtime *runtime);
+void cordbg_mono_free_aot(cordbg_runtime *runtime);
+
 /* ---- seq-points.c ---- */
 
 /*
@@ -303,7 +319,9 @@ HRESULT cordbg_mono_want_method(cordbg_runtime *runtime, cordbg_rt_id module, ui
 HRESULT cordbg_mono_synchronised(cordbg_runtime *runtime, cordbg_error *error);
 /* Drops the wanted methods of an image that no domain has any more. */
 void cordbg_mono_forget_wanted(cordbg_runtime *runtime, uint64_t image);
-guint cordbg_mono_wanted_hash(gconstpointer key);
-gboolean cordbg_mono_wanted_equal(gconstpointer a, gconstpointer b);
+/* Keys of two 64-bit numbers. */
+guint cordbg_mono_pair_hash(gconstpointer key);
+gboolean cordbg_mono_pair_equal(gconstpointer a, gconstpointer b);
+uint64_t *cordbg_mono_pair(uint64_t first, uint64_t second);
 
 #endif

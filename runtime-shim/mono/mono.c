@@ -13,6 +13,7 @@
  *   launch.c   until the runtime is up    layout.c   offsets into the runtime's structures
  *   things.c   domains .. threads         code.c     bodies of code, IL maps (seq-points.c)
  *   methods.c  names and tokens           events.c   the agent's log -> events
+ *   aot.c      AOT code that the runtime has not listed
  *
  * States of an instance:
  *
@@ -110,10 +111,11 @@ create(cordbg_target *target)
   runtime->next_instance = 1;
   runtime->pending = g_array_new(FALSE, TRUE, sizeof(cordbg_rt_event));
   runtime->wanted =
-      g_hash_table_new_full(cordbg_mono_wanted_hash, cordbg_mono_wanted_equal, g_free, NULL);
+      g_hash_table_new_full(cordbg_mono_pair_hash, cordbg_mono_pair_equal, g_free, NULL);
   runtime->wanted_table = g_new0(cordbg_agent_wanted, CORDBG_AGENT_WANTED);
   cordbg_mono_make_things(runtime);
   cordbg_mono_make_codes(runtime);
+  cordbg_mono_make_aot(runtime);
   return runtime;
 }
 
@@ -142,6 +144,7 @@ destroy(cordbg_runtime *runtime, int alive)
     leave_target(runtime);
   cordbg_mono_free_codes(runtime);
   cordbg_mono_free_things(runtime);
+  cordbg_mono_free_aot(runtime);
   g_array_unref(runtime->pending);
   g_hash_table_unref(runtime->wanted);
   g_free(runtime->wanted_table);

@@ -232,9 +232,8 @@ cordbg_mono_scan_domains(cordbg_runtime *runtime, GArray *events, cordbg_error *
   return S_OK;
 }
 
-/* "12B418A7-818C-4CA0-893F-EEAAF67F1E7F" as the 16 bytes of a GUID. */
-static void
-parse_guid(const char *text, uint8_t ret[16])
+void
+cordbg_mono_parse_guid(const char *text, uint8_t ret[16])
 {
   static const uint8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -278,7 +277,7 @@ add_module(cordbg_runtime *runtime, cordbg_mono_domain *domain, uint64_t assembl
     module->name = g_strdup("");
   g_autofree char *text = guid ? cordbg_mono_read_string(runtime, guid) : NULL;
   if (text)
-    parse_guid(text, module->mvid);
+    cordbg_mono_parse_guid(text, module->mvid);
   if (image == runtime->block.corlib_image)
     module->flags |= CORDBG_RT_MODULE_CORE_LIBRARY;
   if (!module->base)
