@@ -95,7 +95,7 @@ stay_or_go(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_tracee_stop st
   cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
   if (tracee->process == NULL || tracee->stepping || tracing->letting_go)
     return;
-  if (tracee->process->target && tracing->hold)
+  if (tracee->process->target && tracing->hold && !tracee->in_call)
     return;
   /* On a trap that need not be reported (again): a child's, or a group stop came in between. */
   if (tracee->over != 0 && stop != CORDBG_STOP_GROUP && !cordbg_tracee_step_over(tracing, tracee))
@@ -132,11 +132,18 @@ on_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_patch *patch)
     stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
     return;
   }
+  if (tracee->in_call && patch->address == tracee->call_return &&
+      tracee->registers.rsp == tracee->call_stack) {
+    tracee->call_done = true;
+    tracee->stop = CORDBG_STOP_SIGNAL;
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+    return;
+  }
   if (patch->layers == 0) { /* removed meanwhile: it just runs on */
     stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
     return;
   }
-  if (!tracee->process->target || tracee->silent == patch->address) {
+  if (!tracee->process->target || tracee->in_call || tracee->silent == patch->address) {
     /* Reported before, or not to be reported: a child that shares the code. */
     tracee->silent = 0;
     tracee->over = patch->address;
@@ -242,7 +249,7 @@ on_syscall_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
   tracee->entering = false;
   if (entry) {
     tracee->silent = 0; /* it came past the trap on the call, if there was one */
-    if (tracee->process != NULL && tracee->process->target && tracing->hold) {
+    if (tracee->process->target && tracing->hold && !tracee->in_call) {
       stay_or_go(tracing, tracee, CORDBG_STOP_SYSCALL_ENTRY);
       return;
     }

@@ -56,6 +56,12 @@ on_end_signal(int number)
   end_requested = 1;
 }
 
+bool
+cordbg_tracing_end_requested(void)
+{
+  return end_requested != 0;
+}
+
 static void
 on_child_signal(int number)
 {

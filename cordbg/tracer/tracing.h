@@ -66,19 +66,23 @@ struct cordbg_tracee {
   cordbg_tracee_process *process;
   cordbg_tracee_state state;
   cordbg_tracee_stop stop;
-  int signal;          /* STOP_SIGNAL: what to deliver; else 0 */
-  bool interrupted;    /* PTRACE_INTERRUPT was sent and not yet answered by any stop */
-  bool entering;       /* resumed by PTRACE_SYSCALL towards the entry of an interrupted call */
-  bool restarts;       /* stands in a call that its resume starts again */
-  bool stepping;       /* PTRACE_SINGLESTEP in progress */
-  bool stepped;        /* the step's own SIGTRAP came */
-  bool at_sigtrap;     /* the stop is the delivery of the SIGTRAP of a hit */
-  bool classified;     /* false: a stranger, whose birth event is still to come */
-  bool announced;      /* THREAD_CREATED was sent */
-  bool vforks;         /* its resume waits for a vfork child */
-  uint8_t told_layers; /* of the hit in the queue: layers that were reported already */
-  bool own_trap;       /* the next SIGTRAP of the trap at `over` is the program's own */
-  bool mended;         /* an EINTR was turned into a restart at this stop */
+  int signal;           /* STOP_SIGNAL: what to deliver; else 0 */
+  bool interrupted;     /* PTRACE_INTERRUPT was sent and not yet answered by any stop */
+  bool entering;        /* resumed by PTRACE_SYSCALL towards the entry of an interrupted call */
+  bool restarts;        /* stands in a call that its resume starts again */
+  bool stepping;        /* PTRACE_SINGLESTEP in progress */
+  bool stepped;         /* the step's own SIGTRAP came */
+  bool at_sigtrap;      /* the stop is the delivery of the SIGTRAP of a hit */
+  bool classified;      /* false: a stranger, whose birth event is still to come */
+  bool announced;       /* THREAD_CREATED was sent */
+  bool vforks;          /* its resume waits for a vfork child */
+  uint8_t told_layers;  /* of the hit in the queue: layers that were reported already */
+  bool in_call;         /* executes a remote call: not held */
+  bool call_done;       /* it returned */
+  uint64_t call_return; /* the trap that it returns to */
+  uint64_t call_stack;  /* the stack pointer then */
+  bool own_trap;        /* the next SIGTRAP of the trap at `over` is the program's own */
+  bool mended;          /* an EINTR was turned into a restart at this stop */
   bool registers_valid;
   bool registers_dirty;
   struct user_regs_struct registers;
@@ -131,13 +135,13 @@ struct cordbg_tracing {
   cordbg_tracee_process *processes;
   cordbg_tracee *tracees;
   cordbg_tracee *buckets[CORDBG_TRACEE_BUCKETS];
-  bool hold;              /* no thread of the target is resumed */
-  unsigned moving;        /* threads of the target that may execute user code: NEW and RUNNING */
-  bool launching;         /* ATTACH_CHILD: the exec is still to come */
+  bool hold;               /* no thread of the target is resumed */
+  unsigned moving;         /* threads of the target that may execute user code: NEW and RUNNING */
+  bool launching;          /* ATTACH_CHILD: the exec is still to come */
   uint64_t outstanding[2]; /* sequence of the stopping event that was sent to the managed, the
                               unmanaged socket and not continued; 0: none */
-  bool needs_still;       /* a thread waits to step in place */
-  bool exec_pending;      /* EXEC is to be reported */
+  bool needs_still;        /* a thread waits to step in place */
+  bool exec_pending;       /* EXEC is to be reported */
   int exec_tid;
   bool exited;
   int exit_status;
@@ -169,6 +173,8 @@ struct cordbg_tracing {
 
 /* ---- main.c, events.c ---- */
 uint64_t cordbg_tracing_now(void); /* monotonic, nanoseconds */
+
+bool cordbg_tracing_end_requested(void); /* a signal asked for the end */
 
 /* ---- threads.c ---- */
 cordbg_tracee *cordbg_tracee_find(const cordbg_tracing *tracing, int tid);
