@@ -103,6 +103,19 @@ read_cli_header(cordbg_pe *pe, const cordbg_source *source, cordbg_error *error)
   return S_OK;
 }
 
+/* The header of native code compiled ahead of time; an image without a readable one has none. */
+static void
+read_ready_to_run_header(cordbg_pe *pe, const cordbg_source *source)
+{
+  cordbg_span span = {0};
+  if (pe->managed_native.rva == 0 || pe->managed_native.size < 12 ||
+      FAILED(cordbg_pe_span(pe, source, pe->managed_native.rva, 12, &span, NULL)))
+    return;
+  pe->is_ready_to_run = memcmp(span.data, "RTR", 4) == 0;
+  pe->ready_to_run_neutral = pe->is_ready_to_run && (span.data[8] & 1);
+  cordbg_span_deinit(&span);
+}
+
 HRESULT
 cordbg_pe_read(const cordbg_source *source, cordbg_image_layout layout, cordbg_pe *ret,
                cordbg_error *error)
@@ -145,6 +158,7 @@ cordbg_pe_read(const cordbg_source *source, cordbg_image_layout layout, cordbg_p
   hr = read_cli_header(&pe, source, error);
   if (FAILED(hr))
     return hr;
+  read_ready_to_run_header(&pe, source);
   *ret = pe;
   return S_OK;
 }

@@ -58,6 +58,8 @@ typedef struct cordbg_pe {
   cordbg_pe_directory resources;
   cordbg_pe_directory strong_name;
   cordbg_pe_directory managed_native; /* ready-to-run header */
+  bool is_ready_to_run;
+  bool ready_to_run_neutral; /* compiled from an image that ran on any machine */
   unsigned section_count;
   cordbg_pe_section sections[CORDBG_PE_SECTIONS_MAX];
 } cordbg_pe;

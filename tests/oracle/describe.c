@@ -43,8 +43,7 @@ fnv(const uint8_t *bytes, size_t size)
   return hash;
 }
 
-static void
-add(describer *d, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void add(describer *d, const char *format, ...) G_GNUC_PRINTF(2, 3);
 static void
 add(describer *d, const char *format, ...)
 {
@@ -190,9 +189,8 @@ static void
 describe_references(describer *d)
 {
   for (uint32_t r = 1; r <= ROWS(TYPE_REF); r++)
-    add(d, "typeref %08x %08x %s %s\n", MAKE(TYPE_REF, r),
-        TOKEN(TYPE_REF, r, SCOPE), STRING(TYPE_REF, r, NAMESPACE),
-        STRING(TYPE_REF, r, NAME));
+    add(d, "typeref %08x %08x %s %s\n", MAKE(TYPE_REF, r), TOKEN(TYPE_REF, r, SCOPE),
+        STRING(TYPE_REF, r, NAMESPACE), STRING(TYPE_REF, r, NAME));
   for (uint32_t r = 1; r <= ROWS(MEMBER_REF); r++) {
     add(d, "memberref %08x %08x %s ", MAKE(MEMBER_REF, r), TOKEN(MEMBER_REF, r, CLASS),
         STRING(MEMBER_REF, r, NAME));
@@ -360,9 +358,9 @@ describe_type(describer *d, uint32_t rid)
   uint32_t layout = cordbg_metadata_find_one(d->md, CORDBG_TABLE_CLASS_LAYOUT, token);
   uint32_t enclosing = cordbg_metadata_enclosing_type(d->md, rid);
   add(d, "type %08x %s %s %x %08x %08x %u %u", token, STRING(TYPE_DEF, rid, NAMESPACE),
-      STRING(TYPE_DEF, rid, NAME), COLUMN(TYPE_DEF, rid, FLAGS),
-      TOKEN(TYPE_DEF, rid, EXTENDS), enclosing ? MAKE(TYPE_DEF, enclosing) : 0,
-      COLUMN(CLASS_LAYOUT, layout, PACKING_SIZE), COLUMN(CLASS_LAYOUT, layout, CLASS_SIZE));
+      STRING(TYPE_DEF, rid, NAME), COLUMN(TYPE_DEF, rid, FLAGS), TOKEN(TYPE_DEF, rid, EXTENDS),
+      enclosing ? MAKE(TYPE_DEF, enclosing) : 0, COLUMN(CLASS_LAYOUT, layout, PACKING_SIZE),
+      COLUMN(CLASS_LAYOUT, layout, CLASS_SIZE));
   add_security(d, token);
 
   add(d, "\n implements ");

@@ -5,7 +5,8 @@
 #include <glib.h>
 #include "cordbg/metadata/image.h"
 
-/* Appends everything that cordbg reads of an image, as dump.cs writes it, without the first line. */
+/* Appends everything that cordbg reads of an image, as dump.cs writes it, without the first line.
+ */
 void describe_image(const cordbg_image *image, GString *text);
 
 #endif
