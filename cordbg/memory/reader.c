@@ -248,6 +248,10 @@ fetch_by_mem(cordbg_reader *reader, uint64_t address, void *buffer, size_t size,
   int fd = mem_fd(reader);
   if (fd < 0 || FAILED(readable_prefix(reader, address, size, &readable)))
     return FETCH_REFUSED;
+  /* Nothing mapped there, or no address space any more: then this reads nothing at all. */
+  char unseen;
+  if (readable == 0 && pread(fd, &unseen, 1, (off_t)address) == 0)
+    return FETCH_GONE;
   int turns = 0;
   while (*count < readable) {
     size_t wanted = readable - *count < CALL_MAX ? readable - *count : CALL_MAX;

@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: MIT
 include tests/live/samples.mk
+include tests/live/memory.mk
+include tests/live/icordebug.mk
