@@ -2,7 +2,7 @@
 # The memory room against real processes. Programs ending in -double link the tracer's double and
 # need no other room; the same sources without it run over the real tracer.
 if HAVE_CMOCKA
-memory_live_tests = tests/live/memory-reader-double
+memory_live_tests = tests/live/memory-reader-double tests/live/memory-race-double
 check_PROGRAMS += $(memory_live_tests)
 TESTS += $(memory_live_tests)
 
@@ -14,4 +14,8 @@ memory_live_libs = cordbg/memory/libmemory.la cordbg/com/libcom.la $(CMOCKA_LIBS
 tests_live_memory_reader_double_SOURCES = tests/live/memory-reader.c $(memory_live_child) $(memory_live_double)
 tests_live_memory_reader_double_CFLAGS = $(memory_live_cflags)
 tests_live_memory_reader_double_LDADD = $(memory_live_libs)
+
+tests_live_memory_race_double_SOURCES = tests/live/memory-race.c $(memory_live_child) $(memory_live_double)
+tests_live_memory_race_double_CFLAGS = $(memory_live_cflags)
+tests_live_memory_race_double_LDADD = $(memory_live_libs)
 endif
