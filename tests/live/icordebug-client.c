@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "icordebug-client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cordbg/com/object.h"
+
+enum { PATIENCE_S = 20 };
+
+/* ---- The handlers ---- */
+
+typedef struct client_callback {
+  ICorDebugManagedCallback managed;
+  ICorDebugManagedCallback2 managed2;
+  ICorDebugUnmanagedCallback unmanaged;
+  atomic_uint references;
+  client *owner;
+} client_callback;
+
+static client_callback *
+from_managed(void *This)
+{
+  return This;
+}
+
+static client_callback *
+from_managed2(void *This)
+{
+  return (client_callback *)(void *)((char *)This - offsetof(client_callback, managed2));
+}
+
+static client_callback *
+from_unmanaged(void *This)
+{
+  return (client_callback *)(void *)((char *)This - offsetof(client_callback, unmanaged));
+}
+
+static HRESULT
+query(client_callback *self, REFIID iid, void **object)
+{
+  if (IsEqualIID(iid, &IID_IUnknown) || IsEqualIID(iid, &IID_ICorDebugManagedCallback))
+    *object = &self->managed;
+  else if (IsEqualIID(iid, &IID_ICorDebugManagedCallback2))
+    *object = &self->managed2;
+  else if (IsEqualIID(iid, &IID_ICorDebugUnmanagedCallback))
+    *object = &self->unmanaged;
+  else {
+    *object = NULL;
+    return E_NOINTERFACE;
+  }
+  atomic_fetch_add(&self->references, 1);
+  return S_OK;
+}
+
+static ULONG
+release(client_callback *self)
+{
+  ULONG left = atomic_fetch_sub(&self->references, 1) - 1;
+  if (left == 0)
+    free(self);
+  return left;
+}
+
+#define UNKNOWN(prefix, I, from)                                                                   \
+  static HRESULT prefix##_query(I *This, REFIID iid, void **object)                                \
+  {                                                                                                \
+    return query(from(This), iid, object);                                                         \
+  }                                                                                                \
+  static ULONG prefix##_add_ref(I *This)                                                           \
+  {                                                                                                \
+    return atomic_fetch_add(&from(This)->references, 1) + 1;                                       \
+  }                                                                                                \
+  static ULONG prefix##_release(I *This)                                                           \
+  {                                                                                                \
+    return release(from(This));                                                                    \
+  }
+UNKNOWN(managed, ICorDebugManagedCallback, from_managed)
+UNKNOWN(managed2, ICorDebugManagedCallback2, from_managed2)
+UNKNOWN(unmanaged, ICorDebugUnmanagedCallback, from_unmanaged)
+
+static void
+write_down(client *c, const told *what, bool unmanaged)
+{
+  pthread_mutex_lock(&c->lock);
+  g_ptr_array_add(c->names, g_strdup(what->name));
+  if (!unmanaged) {
+    if (!c->managed_thread_known) {
+      c->managed_thread = pthread_self();
+      c->managed_thread_known = true;
+    }
+    if (!pthread_equal(c->managed_thread, pthread_self()))
+      c->foreign++;
+    if (++c->inside > c->most_inside_managed)
+      c->most_inside_managed = c->inside;
+  }
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
+}
+
+static HRESULT
+happened(client *c, const told *what)
+{
+  bool unmanaged = what->event != NULL;
+  ICorDebugController *controller =
+      what->domain ? (ICorDebugController *)what->domain : (ICorDebugController *)what->process;
+  /* What the hook or the main thread releases meanwhile must not be what is continued by. */
+  if (controller != NULL)
+    ICorDebugController_AddRef(controller);
+  write_down(c, what, unmanaged);
+  then next = c->hook != NULL ? c->hook(c, what) : GO_ON;
+  if (!unmanaged) {
+    pthread_mutex_lock(&c->lock);
+    c->inside--;
+    pthread_mutex_unlock(&c->lock);
+  }
+  if (next == GO_ON && unmanaged)
+    ICorDebugProcess_Continue(c->process, what->out_of_band);
+  else if (next == GO_ON)
+    ICorDebugController_Continue(controller, FALSE);
+  if (controller != NULL)
+    ICorDebugController_Release(controller);
+  return S_OK;
+}
+
+#define OWNER (from_managed(This)->owner)
+
+static HRESULT
+on_create_process(ICorDebugManagedCallback *This, ICorDebugProcess *process)
+{
+  return happened(OWNER, &(told){.name = "CreateProcess", .process = process});
+}
+
+static HRESULT
+on_exit_process(ICorDebugManagedCallback *This, ICorDebugProcess *process)
+{
+  return happened(OWNER, &(told){.name = "ExitProcess", .process = process});
+}
+
+static HRESULT
+on_debugger_error(ICorDebugManagedCallback *This, ICorDebugProcess *process, HRESULT hr, DWORD code)
+{
+  (void)code;
+  return happened(OWNER, &(told){.name = "DebuggerError", .process = process, .status = (DWORD)hr});
+}
+
+#define DOMAIN_CALLBACK(function, text)                                                            \
+  static HRESULT function(ICorDebugManagedCallback *This, ICorDebugProcess *process,               \
+                          ICorDebugAppDomain *domain)                                              \
+  {                                                                                                \
+    return happened(OWNER, &(told){.name = text, .process = process, .domain = domain});           \
+  }
+#define THING_CALLBACK(function, text, type, member)                                               \
+  static HRESULT function(ICorDebugManagedCallback *This, ICorDebugAppDomain *domain, type *thing) \
+  {                                                                                                \
+    return happened(OWNER, &(told){.name = text, .domain = domain, .member = thing});              \
+  }
+DOMAIN_CALLBACK(on_create_domain, "CreateAppDomain")
+DOMAIN_CALLBACK(on_exit_domain, "ExitAppDomain")
+THING_CALLBACK(on_load_assembly, "LoadAssembly", ICorDebugAssembly, assembly)
+THING_CALLBACK(on_unload_assembly, "UnloadAssembly", ICorDebugAssembly, assembly)
+THING_CALLBACK(on_load_module, "LoadModule", ICorDebugModule, module)
+THING_CALLBACK(on_unload_module, "UnloadModule", ICorDebugModule, module)
+THING_CALLBACK(on_create_thread, "CreateThread", ICorDebugThread, thread)
+THING_CALLBACK(on_exit_thread, "ExitThread", ICorDebugThread, thread)
+
+static HRESULT
+on_breakpoint(ICorDebugManagedCallback *This, ICorDebugAppDomain *domain, ICorDebugThread *thread,
+              ICorDebugBreakpoint *breakpoint)
+{
+  return happened(
+      OWNER,
+      &(told){.name = "Breakpoint", .domain = domain, .thread = thread, .breakpoint = breakpoint});
+}
+
+static HRESULT
+on_breakpoint_error(ICorDebugManagedCallback *This, ICorDebugAppDomain *domain,
+                    ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint, DWORD status)
+{
+  return happened(OWNER, &(told){.name = "BreakpointSetError",
+                                 .domain = domain,
+                                 .thread = thread,
+                                 .breakpoint = breakpoint,
+                                 .status = status});
+}
+
+static HRESULT
+on_debug_event(ICorDebugUnmanagedCallback *This, LPDEBUG_EVENT event, BOOL out_of_band)
+{
+  return happened(from_unmanaged(This)->owner,
+                  &(told){.name = "DebugEvent", .event = event, .out_of_band = out_of_band});
+}
+
+/* A callback that cordbg does not make: a call would end the test program at address 0. */
+static const ICorDebugManagedCallbackVtbl managed_table = {
+    .QueryInterface = managed_query,
+    .AddRef = managed_add_ref,
+    .Release = managed_release,
+    .Breakpoint = on_breakpoint,
+    .CreateProcess = on_create_process,
+    .ExitProcess = on_exit_process,
+    .CreateThread = on_create_thread,
+    .ExitThread = on_exit_thread,
+    .LoadModule = on_load_module,
+    .UnloadModule = on_unload_module,
+    .DebuggerError = on_debugger_error,
+    .CreateAppDomain = on_create_domain,
+    .ExitAppDomain = on_exit_domain,
+    .LoadAssembly = on_load_assembly,
+    .UnloadAssembly = on_unload_assembly,
+    .BreakpointSetError = on_breakpoint_error,
+};
+static const ICorDebugManagedCallback2Vtbl managed2_table = {
+    .QueryInterface = managed2_query,
+    .AddRef = managed2_add_ref,
+    .Release = managed2_release,
+};
+static const ICorDebugUnmanagedCallbackVtbl unmanaged_table = {
+    .QueryInterface = unmanaged_query,
+    .AddRef = unmanaged_add_ref,
+    .Release = unmanaged_release,
+    .DebugEvent = on_debug_event,
+};
+
+/* ---- The client ---- */
+
+void
+client_open(client *c, client_hook hook, void *data)
+{
+  client_callback *callback = calloc(1, sizeof *callback);
+  *c = (client){.hook = hook, .data = data};
+  pthread_mutex_init(&c->lock, NULL);
+  pthread_cond_init(&c->changed, NULL);
+  c->names = g_ptr_array_new_with_free_func(g_free);
+  callback->managed.lpVtbl = &managed_table;
+  callback->managed2.lpVtbl = &managed2_table;
+  callback->unmanaged.lpVtbl = &unmanaged_table;
+  callback->references = 1;
+  callback->owner = c;
+  c->callback = callback;
+  assert_ok(CordbgCreate(&IID_ICorDebug, (void **)&c->cordebug));
+  assert_ok(ICorDebug_Initialize(c->cordebug));
+  assert_ok(ICorDebug_SetManagedHandler(c->cordebug, &callback->managed));
+  assert_ok(ICorDebug_SetUnmanagedHandler(c->cordebug, &callback->unmanaged));
+}
+
+HRESULT
+client_attach(client *c, int pid, BOOL win32)
+{
+  return ICorDebug_DebugActiveProcess(c->cordebug, (DWORD)pid, win32, &c->process);
+}
+
+HRESULT
+client_launch(client *c, char *const *argv, DWORD flags, int out)
+{
+  g_autoptr(GString) line = g_string_new(NULL);
+  for (char *const *argument = argv; *argument != NULL; argument++)
+    g_string_append_printf(line, "%s\"%s\"", line->len > 0 ? " " : "", *argument);
+  g_autofree gunichar2 *command = g_utf8_to_utf16(line->str, -1, NULL, NULL, NULL);
+  STARTUPINFOW startup = {.cb = sizeof startup};
+  PROCESS_INFORMATION information = {0};
+  if (out >= 0) {
+    startup.dwFlags = STARTF_USESTDHANDLES;
+    startup.hStdInput = (HANDLE)0;
+    startup.hStdOutput = (HANDLE)(intptr_t)out;
+    startup.hStdError = (HANDLE)2;
+  }
+  HRESULT hr =
+      ICorDebug_CreateProcess(c->cordebug, NULL, (LPWSTR)command, NULL, NULL, TRUE, flags, NULL,
+                              NULL, &startup, &information, DEBUG_NO_SPECIAL_OPTIONS, &c->process);
+  if (SUCCEEDED(hr)) {
+    CloseHandle(information.hProcess);
+    CloseHandle(information.hThread);
+  }
+  return hr;
+}
+
+void
+client_close(client *c)
+{
+  if (c->process != NULL) {
+    BOOL running = FALSE;
+    if (SUCCEEDED(ICorDebugProcess_IsRunning(c->process, &running)) &&
+        (!running || SUCCEEDED(ICorDebugProcess_Stop(c->process, 0))))
+      assert_ok(ICorDebugProcess_Detach(c->process));
+    ICorDebugProcess_Release(c->process);
+    c->process = NULL;
+  }
+  if (c->cordebug != NULL) {
+    ICorDebug_Terminate(c->cordebug);
+    ICorDebug_Release(c->cordebug);
+    c->cordebug = NULL;
+  }
+  release(c->callback);
+  g_ptr_array_free(c->names, TRUE);
+}
+
+static unsigned
+count_locked(client *c, const char *name)
+{
+  unsigned count = 0;
+  for (guint i = 0; i < c->names->len; i++)
+    count += strcmp(c->names->pdata[i], name) == 0;
+  return count;
+}
+
+unsigned
+client_count(client *c, const char *name)
+{
+  pthread_mutex_lock(&c->lock);
+  unsigned count = count_locked(c, name);
+  pthread_mutex_unlock(&c->lock);
+  return count;
+}
+
+void
+client_await(client *c, const char *name, unsigned count)
+{
+  struct timespec end;
+  int late = 0;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_sec += PATIENCE_S;
+  pthread_mutex_lock(&c->lock);
+  while (count_locked(c, name) < count && late == 0)
+    late = pthread_cond_timedwait(&c->changed, &c->lock, &end);
+  unsigned came = count_locked(c, name);
+  pthread_mutex_unlock(&c->lock);
+  if (came < count) {
+    g_autofree char *story = client_story(c);
+    fail_msg("%u of %u %s came; all: %.400s", came, count, name, story);
+  }
+}
+
+char *
+client_story(client *c)
+{
+  GString *story = g_string_new(NULL);
+  pthread_mutex_lock(&c->lock);
+  for (guint i = 0; i < c->names->len; i++)
+    g_string_append_printf(story, "%s%s", i > 0 ? " " : "", (char *)c->names->pdata[i]);
+  pthread_mutex_unlock(&c->lock);
+  return g_string_free(story, FALSE);
+}
+
+/* The dispatchers drop their references on their own threads: nothing announces that. */
+void
+client_await_objects(size_t before)
+{
+  for (int tries = 0; tries < 2000 && cordbg_object_count() != before; tries++)
+    g_usleep(1000);
+  assert_int_equal(cordbg_object_count(), before);
+}
+
+/* ---- Debuggees ---- */
+
+char *
+program_line(int out, const char *text)
+{
+  GString *line = g_string_new(NULL);
+  for (;;) {
+    struct pollfd polled = {.fd = out, .events = POLLIN};
+    char byte;
+    if (poll(&polled, 1, PATIENCE_S * 1000) <= 0 || read(out, &byte, 1) != 1)
+      fail_msg("the debuggee did not say '%s' (but '%s')", text, line->str);
+    if (byte != '\n') {
+      g_string_append_c(line, byte);
+      continue;
+    }
+    if (g_str_has_prefix(line->str, text))
+      return g_string_free(line, FALSE);
+    g_string_truncate(line, 0);
+  }
+}
+
+void
+program_start(program *p, char *const *argv)
+{
+  g_autoptr(GError) error = NULL;
+  if (!g_spawn_async_with_pipes(NULL, (char **)argv, NULL,
+                                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
+                                &p->pid, NULL, &p->out, NULL, &error))
+    fail_msg("%s", error->message);
+  g_free(program_line(p->out, "ready"));
+}
+
+char *
+mono_debuggee(const char *name)
+{
+  const char *folder = g_getenv("CORDBG_DEBUGGEES");
+  g_autofree char *file = g_strconcat(name, ".exe", NULL);
+  char *path = g_build_filename(folder ? folder : "samples/debuggees", file, NULL);
+  g_autofree char *mono = g_find_program_in_path("mono");
+  if (mono == NULL || !g_file_test(path, G_FILE_TEST_EXISTS)) {
+    printf("SKIP: %s cannot be run: mono or the compiled debuggee is missing\n", name);
+    g_free(path);
+    skip();
+  }
+  return path;
+}
+
+void
+program_start_mono(program *p, const char *name, ...)
+{
+  g_autoptr(GPtrArray) argv = g_ptr_array_new();
+  g_autofree char *path = mono_debuggee(name);
+  va_list list;
+  g_ptr_array_add(argv, (char *)"mono");
+  g_ptr_array_add(argv, path);
+  va_start(list, name);
+  for (char *argument; (argument = va_arg(list, char *)) != NULL;)
+    g_ptr_array_add(argv, argument);
+  va_end(list);
+  g_ptr_array_add(argv, NULL);
+  program_start(p, (char *const *)argv->pdata);
+}
+
+void
+program_check_unharmed(const program *p)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/status", p->pid);
+  g_autofree char *status = NULL;
+  assert_true(g_file_get_contents(path, &status, NULL, NULL));
+  assert_non_null(strstr(status, "TracerPid:\t0\n"));
+  assert_null(strstr(status, "State:\tT"));
+  assert_null(strstr(status, "State:\tt"));
+  assert_null(strstr(status, "State:\tZ"));
+}
+
+void
+program_end(program *p)
+{
+  kill(p->pid, SIGKILL);
+  waitpid(p->pid, NULL, 0);
+  close(p->out);
+}
+
+int
+program_wait(program *p)
+{
+  int status = -1;
+  siginfo_t info;
+  for (int tries = 0; tries < PATIENCE_S * 100; tries++) {
+    info.si_pid = 0;
+    assert_int_equal(waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    if (info.si_pid != 0) {
+      waitpid(p->pid, &status, 0);
+      close(p->out);
+      return status;
+    }
+    g_usleep(10000);
+  }
+  program_end(p);
+  fail_msg("the debuggee does not end");
+  return status;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client of ICorDebug for the live tests: handlers that write down each callback and either
+ * continue at once or leave the process stopped, and functions that wait for what was written.
+ */
+#ifndef CORDBG_TESTS_LIVE_ICORDEBUG_CLIENT_H
+#define CORDBG_TESTS_LIVE_ICORDEBUG_CLIENT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include "cordbg/cordbg.h"
+
+typedef struct client client;
+
+/* One callback. The interface pointers are borrowed and good during the callback only. */
+typedef struct told {
+  const char *name; /* "CreateProcess", "Breakpoint", "DebugEvent", ... */
+  ICorDebugProcess *process;
+  ICorDebugAppDomain *domain;
+  ICorDebugThread *thread;
+  ICorDebugAssembly *assembly;
+  ICorDebugModule *module;
+  ICorDebugBreakpoint *breakpoint;
+  const DEBUG_EVENT *event;
+  BOOL out_of_band;
+  DWORD status;
+} told;
+
+typedef enum then { GO_ON, STAY } then;
+
+/* On the callback's thread, without a lock. GO_ON: the handler calls Continue. */
+typedef then (*client_hook)(client *c, const told *what);
+
+struct client {
+  ICorDebug *cordebug;
+  ICorDebugProcess *process;
+  client_hook hook;
+  void *data;
+  struct client_callback *callback;
+
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  GPtrArray *names; /* char *: "name" or "name text" of each callback, in order */
+  unsigned inside;  /* callbacks in progress */
+  unsigned most_inside_managed;
+  pthread_t managed_thread;
+  bool managed_thread_known;
+  unsigned foreign; /* managed callbacks on another thread than the first one's */
+};
+
+/* CordbgCreate, Initialize, both handlers. */
+void client_open(client *c, client_hook hook, void *data);
+HRESULT client_attach(client *c, int pid, BOOL win32);
+/* argv ends with NULL; standard output goes to `out` (a descriptor), -1: inherited. */
+HRESULT client_launch(client *c, char *const *argv, DWORD flags, int out);
+/* Detaches when that is still to be done, releases everything. */
+void client_close(client *c);
+
+/* Waits (20 s) until `count` callbacks of that name came. */
+void client_await(client *c, const char *name, unsigned count);
+unsigned client_count(client *c, const char *name);
+/* All names so far, joined by blanks; to be freed. */
+char *client_story(client *c);
+/* Waits until the object count of the library is back to `before`. */
+void client_await_objects(size_t before);
+
+/* UTF-8 of an out string of a GetName-like method. */
+#define CLIENT_NAME(interface, object)                                                             \
+  ({                                                                                               \
+    WCHAR client_buffer[1024];                                                                     \
+    ULONG32 client_length = 0;                                                                     \
+    assert_ok(interface##_GetName(object, 1024, &client_length, client_buffer));                   \
+    g_utf16_to_utf8((const gunichar2 *)client_buffer, -1, NULL, NULL, NULL);                       \
+  })
+
+/* ---- Debuggees ---- */
+
+typedef struct program {
+  GPid pid;
+  int out;
+} program;
+
+/* Starts it and waits for a line that begins with "ready". */
+void program_start(program *p, char *const *argv);
+/* `mono NAME.exe arguments`, NULL at the end; skips the test when there is no Mono. */
+void program_start_mono(program *p, const char *name, ...);
+char *mono_debuggee(const char *name);
+/* Next line that begins with text, within 20 s; to be freed. */
+char *program_line(int out, const char *text);
+/* It runs, is not traced, and ends (SIGKILL) and is reaped. */
+void program_check_unharmed(const program *p);
+void program_end(program *p);
+/* Does not kill: waits for its end; the wait status. */
+int program_wait(program *p);
+
+#define assert_ok(expression)                                                                      \
+  do {                                                                                             \
+    HRESULT assert_ok_hr = (expression);                                                           \
+    if (assert_ok_hr != S_OK)                                                                      \
+      fail_msg("%s:%d: %s: 0x%08x %s", __FILE__, __LINE__, #expression, (unsigned)assert_ok_hr,    \
+               cordbg_last_error(NULL, NULL, NULL));                                               \
+  } while (0)
+#define assert_hr(expression, expected)                                                            \
+  do {                                                                                             \
+    HRESULT assert_hr_got = (expression);                                                          \
+    if (assert_hr_got != (expected))                                                               \
+      fail_msg("%s:%d: %s: 0x%08x instead of %s (%s)", __FILE__, __LINE__, #expression,            \
+               (unsigned)assert_hr_got, #expected, cordbg_last_error(NULL, NULL, NULL));           \
+  } while (0)
+
+#endif
