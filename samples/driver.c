@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE 1
 #include "driver.h"
 
 #include <errno.h>
@@ -152,9 +153,9 @@ launch(driver *session, char **arguments)
   STARTUPINFOW startup = {.cb = sizeof startup};
   PROCESS_INFORMATION information = {0};
   session->launched = true;
-  return ICorDebug_CreateProcess(session->cordebug, NULL, (LPWSTR)command, NULL, NULL, TRUE, 0,
-                                 NULL, NULL, &startup, &information, DEBUG_NO_SPECIAL_OPTIONS,
-                                 &session->process);
+  return ICorDebug_CreateProcess(session->cordebug, NULL, (LPWSTR)command, NULL, NULL, TRUE,
+                                 DEBUG_ONLY_THIS_PROCESS, NULL, NULL, &startup, &information,
+                                 DEBUG_NO_SPECIAL_OPTIONS, &session->process);
 }
 
 void

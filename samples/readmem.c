@@ -7,6 +7,7 @@
  * ways of reading a process, and as the program left them. Then it changes a byte of the target
  * from outside and reads again: nothing is cached.
  */
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <getopt.h>
 #include <json-glib/json-glib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The samples as a person runs them: their output, their errors, and what they leave behind. */
+#define _GNU_SOURCE 1
 #include <fcntl.h>
 #include <glib.h>
 #include <json-glib/json-glib.h>
@@ -175,8 +176,8 @@ readmem_prints_text_that_marks_what_differs(void **state)
   g_autofree char *program = debuggee("Counter.exe");
   g_autofree char *output = NULL, *errors = NULL;
   (void)state;
-  assert_int_equal(run(&output, &errors, "samples/readmem", "--break", "Debuggees.Counter:Tick", "--native",
-                       "getppid", "--launch", program, NULL),
+  assert_int_equal(run(&output, &errors, "samples/readmem", "--break", "Debuggees.Counter:Tick",
+                       "--native", "getppid", "--launch", program, NULL),
                    0);
   assert_non_null(strstr(output, "managed breakpoint Debuggees.Counter:Tick at 0x"));
   assert_non_null(strstr(output, "native breakpoint getppid at 0x"));
@@ -242,34 +243,22 @@ mistakes_in_the_arguments_get_one_line_and_exit_code_2(void **state)
   }
 }
 
-/* A child that waits until its pipe closes. before_wait runs in it. */
+/* A child that waits until its pipe closes. */
 static pid_t
-fork_waiting(void (*before_wait)(void), int *release)
+fork_waiting(int *release)
 {
-  int ready[2], hold[2];
+  int hold[2];
   char byte = 0;
-  assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
   assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
   pid_t pid = fork();
   if (pid == 0) {
     close(hold[1]);
-    if (before_wait)
-      before_wait();
-    _exit(write(ready[1], &byte, 1) != 1 || read(hold[0], &byte, 1) != 0);
+    _exit(read(hold[0], &byte, 1) != 0);
   }
   assert_true(pid > 0);
-  assert_int_equal(read(ready[0], &byte, 1), 1);
-  close(ready[0]);
-  close(ready[1]);
   close(hold[0]);
   *release = hold[1];
   return pid;
-}
-
-static void
-be_traced(void)
-{
-  ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 }
 
 static void
@@ -286,7 +275,7 @@ a_process_that_is_not_managed_is_refused_and_lives(void **state)
 {
   int release, status;
   (void)state;
-  pid_t pid = fork_waiting(NULL, &release);
+  pid_t pid = fork_waiting(&release);
   assert_pid_refused(pid, "Mono");
   close(release);
   assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -294,15 +283,16 @@ a_process_that_is_not_managed_is_refused_and_lives(void **state)
 }
 
 static void
-a_process_that_is_traced_already_is_refused_and_the_tracer_named(void **state)
+row_37_a_program_that_is_traced_already_is_refused_and_its_tracer_named(void **state)
 {
-  int release, status;
-  (void)state;
-  pid_t pid = fork_waiting(be_traced, &release);
+  g_autofree char *program = debuggee("Counter.exe");
   g_autofree char *tracer = g_strdup_printf("%d", getpid());
+  int pipe;
+  (void)state;
+  GPid pid = start(program, &pipe);
+  assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
   assert_pid_refused(pid, tracer);
-  close(release);
-  assert_int_equal(waitpid(pid, &status, 0), pid);
+  stop_debuggee(pid, pipe);
 }
 
 static void
@@ -315,7 +305,7 @@ row_41_a_process_of_another_user_is_refused(void **state)
   }
   /* As root: run the sample as an ordinary user against a process of root's. */
   int release, status;
-  pid_t pid = fork_waiting(NULL, &release);
+  pid_t pid = fork_waiting(&release);
   g_autofree char *number = g_strdup_printf("%d", pid);
   g_autofree char *output = NULL, *errors = NULL;
   g_autofree char *setpriv = g_find_program_in_path("setpriv");
@@ -341,7 +331,7 @@ main(void)
       cmocka_unit_test(attach_break_counts_and_detaches),
       cmocka_unit_test(mistakes_in_the_arguments_get_one_line_and_exit_code_2),
       cmocka_unit_test(a_process_that_is_not_managed_is_refused_and_lives),
-      cmocka_unit_test(a_process_that_is_traced_already_is_refused_and_the_tracer_named),
+      cmocka_unit_test(row_37_a_program_that_is_traced_already_is_refused_and_its_tracer_named),
       cmocka_unit_test(row_41_a_process_of_another_user_is_refused),
   };
   return cmocka_run_group_tests_name("samples", tests, NULL, NULL);
