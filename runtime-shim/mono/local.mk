@@ -31,3 +31,5 @@ runtime_shim_libshims_la_SOURCES = \
   runtime-shim/mono/things.c
 runtime_shim_libshims_la_CPPFLAGS = $(AM_CPPFLAGS) -DCORDBG_PKGLIBEXECDIR='"$(pkglibexecdir)"'
 runtime_shim_libshims_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
+runtime_shim_libshims_la_LIBADD = cordbg/metadata/libmetadata.la $(GLIB_LIBS)
+RUNTIME_SHIMS += runtime-shim/libshims.la
