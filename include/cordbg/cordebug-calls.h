@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cordebug-calls.h - the ICorDebugProcess_Method(This, ...) macros: calls through an interface's vtable for C. As in
- * Microsoft's headers, This is evaluated twice. <cordbg/cordebug.h> includes this.
+ * cordebug-calls.h - the ICorDebugProcess_Method(This, ...) macros: calls through an interface's
+ * vtable for C. As in Microsoft's headers, This is evaluated twice. <cordbg/cordebug.h> includes
+ * this.
  */
 #ifndef CORDBG_CORDEBUG_CALLS_H
 #define CORDBG_CORDEBUG_CALLS_H

@@ -217,7 +217,7 @@ typedef enum CorNativeType {
   NATIVE_TYPE_MAX = 0x50
 } CorNativeType;
 
-/* --- The CLI header (II.25.3.3). 72 bytes. ----------------------------------------------------- */
+/* --- The CLI header (II.25.3.3). 72 bytes. --------------------------------------------------- */
 
 typedef struct IMAGE_COR20_HEADER {
   DWORD cb;

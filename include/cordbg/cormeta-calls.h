@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cormeta-calls.h - the IMetaDataImport_Method(This, ...) macros: calls through an interface's vtable for C. As in
- * Microsoft's headers, This is evaluated twice. <cordbg/cormeta.h> includes this.
+ * cormeta-calls.h - the IMetaDataImport_Method(This, ...) macros: calls through an interface's
+ * vtable for C. As in Microsoft's headers, This is evaluated twice. <cordbg/cormeta.h> includes
+ * this.
  */
 #ifndef CORDBG_CORMETA_CALLS_H
 #define CORDBG_CORMETA_CALLS_H

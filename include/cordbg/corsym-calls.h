@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * corsym-calls.h - the ISymUnmanagedReader_Method(This, ...) macros: calls through an interface's vtable for C. As in
- * Microsoft's headers, This is evaluated twice. <cordbg/corsym.h> includes this.
+ * corsym-calls.h - the ISymUnmanagedReader_Method(This, ...) macros: calls through an interface's
+ * vtable for C. As in Microsoft's headers, This is evaluated twice. <cordbg/corsym.h> includes
+ * this.
  */
 #ifndef CORDBG_CORSYM_CALLS_H
 #define CORDBG_CORSYM_CALLS_H

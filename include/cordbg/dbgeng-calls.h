@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dbgeng-calls.h - the IDebugDataSpaces_Method(This, ...) macros: calls through an interface's vtable for C. As in
- * Microsoft's headers, This is evaluated twice. <cordbg/dbgeng.h> includes this.
+ * dbgeng-calls.h - the IDebugDataSpaces_Method(This, ...) macros: calls through an interface's
+ * vtable for C. As in Microsoft's headers, This is evaluated twice. <cordbg/dbgeng.h> includes
+ * this.
  */
 #ifndef CORDBG_DBGENG_CALLS_H
 #define CORDBG_DBGENG_CALLS_H

@@ -145,8 +145,7 @@ PVOID WINAPI SymFunctionTableAccess64(HANDLE hProcess, DWORD64 AddrBase)
     CORDBG_LABEL(SymFunctionTableAccess64);
 
 /* The base of the module that holds the address, or 0. */
-DWORD64 WINAPI SymGetModuleBase64(HANDLE hProcess, DWORD64 qwAddr)
-    CORDBG_LABEL(SymGetModuleBase64);
+DWORD64 WINAPI SymGetModuleBase64(HANDLE hProcess, DWORD64 qwAddr) CORDBG_LABEL(SymGetModuleBase64);
 
 /* The symbol that holds the address; *Displacement (may be NULL) is the distance from its start. */
 BOOL WINAPI SymFromAddr(HANDLE hProcess, DWORD64 Address, PDWORD64 Displacement,

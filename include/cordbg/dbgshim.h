@@ -8,6 +8,7 @@
 #ifndef CORDBG_DBGSHIM_H
 #define CORDBG_DBGSHIM_H
 
+#include <cordbg/metahost.h>
 #include <cordbg/winbase.h>
 
 CORDBG_EXTERN_C_BEGIN
@@ -30,14 +31,15 @@ HRESULT CloseResumeHandle(HANDLE hResumeHandle);
  * Calls pfnCallback with an ICorDebug for the runtime of the process as soon as there is one. The
  * token goes to UnregisterForRuntimeStartup, which waits for a callback that is under way.
  */
-HRESULT RegisterForRuntimeStartup(DWORD dwProcessId, PSTARTUP_CALLBACK pfnCallback,
-                                  PVOID parameter, PVOID *ppUnregisterToken);
+HRESULT RegisterForRuntimeStartup(DWORD dwProcessId, PSTARTUP_CALLBACK pfnCallback, PVOID parameter,
+                                  PVOID *ppUnregisterToken);
 HRESULT RegisterForRuntimeStartupEx(DWORD dwProcessId, LPCWSTR szApplicationGroupId,
                                     PSTARTUP_CALLBACK pfnCallback, PVOID parameter,
                                     PVOID *ppUnregisterToken);
 HRESULT RegisterForRuntimeStartup3(DWORD dwProcessId, LPCWSTR szApplicationGroupId,
-                                   IUnknown *pLibraryProvider, PSTARTUP_CALLBACK pfnCallback,
-                                   PVOID parameter, PVOID *ppUnregisterToken);
+                                   ICLRDebuggingLibraryProvider3 *pLibraryProvider,
+                                   PSTARTUP_CALLBACK pfnCallback, PVOID parameter,
+                                   PVOID *ppUnregisterToken);
 HRESULT UnregisterForRuntimeStartup(PVOID pUnregisterToken);
 HRESULT GetStartupNotificationEvent(DWORD debuggeePID, HANDLE *phStartupEvent);
 
@@ -56,7 +58,8 @@ HRESULT CreateDebuggingInterfaceFromVersion2(int iDebuggerVersion, LPCWSTR szDeb
                                              LPCWSTR szApplicationGroupId, IUnknown **ppCordb);
 HRESULT CreateDebuggingInterfaceFromVersion3(int iDebuggerVersion, LPCWSTR szDebuggeeVersion,
                                              LPCWSTR szApplicationGroupId,
-                                             IUnknown *pLibraryProvider, IUnknown **ppCordb);
+                                             ICLRDebuggingLibraryProvider3 *pLibraryProvider,
+                                             IUnknown **ppCordb);
 
 /* ICLRDebugging and ICLRMetaHost objects of <cordbg/metahost.h>. */
 HRESULT CLRCreateInstance(REFCLSID clsid, REFIID riid, LPVOID *ppInterface);

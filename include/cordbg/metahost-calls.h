@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metahost-calls.h - the ICLRMetaHost_Method(This, ...) macros: calls through an interface's vtable for C. As in
- * Microsoft's headers, This is evaluated twice. <cordbg/metahost.h> includes this.
+ * metahost-calls.h - the ICLRMetaHost_Method(This, ...) macros: calls through an interface's
+ * vtable for C. As in Microsoft's headers, This is evaluated twice. <cordbg/metahost.h> includes
+ * this.
  */
 #ifndef CORDBG_METAHOST_CALLS_H
 #define CORDBG_METAHOST_CALLS_H

@@ -21,7 +21,7 @@
 #error "cordbg supports Linux on x86-64 only"
 #endif
 
-/* --- Language glue ------------------------------------------------------------------------- */
+/* --- Language glue --------------------------------------------------------------------------- */
 
 #ifdef __cplusplus
 #define CORDBG_EXTERN_C extern "C"
@@ -52,7 +52,7 @@
 #define STDAPICALLTYPE
 #endif
 
-/* --- Scalars ------------------------------------------------------------------------------- */
+/* --- Scalars --------------------------------------------------------------------------------- */
 
 CORDBG_EXTERN_C_BEGIN
 
@@ -145,7 +145,7 @@ typedef struct _FILETIME {
   DWORD dwHighDateTime;
 } FILETIME, *PFILETIME, *LPFILETIME;
 
-/* --- GUIDs --------------------------------------------------------------------------------- */
+/* --- GUIDs ----------------------------------------------------------------------------------- */
 
 typedef struct _GUID {
   uint32_t Data1;
@@ -174,8 +174,7 @@ typedef const CLSID *REFCLSID;
  * The attribute keeps the compiler quiet about the many that a source file does not use.
  */
 #define CORDBG_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8)                               \
-  static const GUID name __attribute__((unused)) = {                                               \
-      l, w1, w2, {b1, b2, b3, b4, b5, b6, b7, b8}}
+  static const GUID name __attribute__((unused)) = {l, w1, w2, {b1, b2, b3, b4, b5, b6, b7, b8}}
 
 CORDBG_GUID(GUID_NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 #define IID_NULL GUID_NULL
@@ -292,7 +291,7 @@ CORDBG_EXTERN_C_END
 #define ERROR_NO_SYSTEM_RESOURCES 1450u
 #define ERROR_TIMEOUT 1460u
 
-/* --- COM: declaring interfaces that read the same in C and C++ ------------------------------ */
+/* --- COM: declaring interfaces that read the same in C and C++ ------------------------------- */
 
 /*
  * An interface is written once:

@@ -305,7 +305,7 @@ typedef struct _PROCESS_INFORMATION {
   DWORD dwThreadId;
 } PROCESS_INFORMATION, *PPROCESS_INFORMATION, *LPPROCESS_INFORMATION;
 
-/* --- Debugging events, as ICorDebugUnmanagedCallback::DebugEvent gets them --------------------- */
+/* --- Debugging events, as ICorDebugUnmanagedCallback::DebugEvent gets them ------------------- */
 
 #define EXCEPTION_DEBUG_EVENT 1u
 #define CREATE_THREAD_DEBUG_EVENT 2u

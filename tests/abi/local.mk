@@ -6,6 +6,7 @@ abi_tables = icordebug metadata symbols hosting dbgeng
 abi_parts = checks invoke cxx notimpl
 abi_awk = $(srcdir)/tests/abi/interfaces.awk
 abi_table_files = \
+	tests/abi/tables/README \
 	tests/abi/tables/clsids.tsv \
 	tests/abi/tables/dac.tsv \
 	tests/abi/tables/dbgeng.tsv \
