@@ -2,3 +2,4 @@
 include tests/live/samples.mk
 include tests/live/memory.mk
 include tests/live/icordebug.mk
+include tests/live/mono.mk

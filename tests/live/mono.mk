@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# The Mono shim on real Mono processes, at the level of runtime.h.
+if HAVE_CMOCKA
+mono_live_tests = tests/live/test-mono-attach
+check_PROGRAMS += $(mono_live_tests)
+TESTS += $(mono_live_tests)
+mono_live_cflags = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS) \
+	-DTEST_BUILD_FOLDER='"$(abs_top_builddir)"'
+mono_live_ldadd = runtime-shim/libshims.la cordbg/liball.la $(CMOCKA_LIBS)
+mono_live_support = tests/live/mono-support.c tests/live/mono-support.h
+
+tests_live_test_mono_attach_SOURCES = tests/live/mono-attach.c $(mono_live_support)
+tests_live_test_mono_attach_CFLAGS = $(mono_live_cflags)
+tests_live_test_mono_attach_LDADD = $(mono_live_ldadd)
+endif
