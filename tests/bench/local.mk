@@ -1,1 +1,13 @@
 # SPDX-License-Identifier: MIT
+# make bench: builds the benches and prints their rows; BENCHFLAGS="--json --only TEXT --rounds N".
+BENCHES =
+include tests/bench/native.mk
+
+EXTRA_PROGRAMS = $(BENCHES)
+CLEANFILES += $(BENCHES)
+
+bench: $(BENCHES) $(pkglibexec_PROGRAMS)
+	@status=0; for b in $(BENCHES); do \
+	  CORDBG_LIBEXEC=$(abs_builddir)/cordbg/tracer ./$$b $(BENCHFLAGS) || status=1; \
+	done; exit $$status
+.PHONY: bench
