@@ -246,8 +246,8 @@ VirtualQueryEx(HANDLE hProcess, LPCVOID lpAddress, PMEMORY_BASIC_INFORMATION lpB
     cordbg_target_unref(target);
   }
   cordbg_handle_drop(handle);
-  if (FAILED(hr))
-    return (SIZE_T)fail(transfer_error(hr), &error);
+  if (FAILED(hr)) /* E_INVALIDARG is ERROR_INVALID_PARAMETER itself here */
+    return (SIZE_T)fail(hr == E_INVALIDARG ? ERROR_INVALID_PARAMETER : transfer_error(hr), &error);
   *lpBuffer = (MEMORY_BASIC_INFORMATION){
       .BaseAddress = (PVOID)(uintptr_t)info.BaseAddress,
       .AllocationBase = (PVOID)(uintptr_t)info.AllocationBase,

@@ -2,20 +2,39 @@
 # The memory room against real processes. Programs ending in -double link the tracer's double and
 # need no other room; the same sources without it run over the real tracer.
 if HAVE_CMOCKA
-memory_live_tests = tests/live/memory-reader-double tests/live/memory-race-double
+memory_live_tests = \
+	tests/live/test-memory-reader-double \
+	tests/live/test-memory-race-double \
+	tests/live/test-memory-doors-double \
+	tests/live/test-memory-reader \
+	tests/live/test-memory-doors
 check_PROGRAMS += $(memory_live_tests)
 TESTS += $(memory_live_tests)
 
 memory_live_child = tests/live/memory-child.c tests/live/memory-child.h tests/live/memory-session.h
 memory_live_double = tests/live/memory-tracer-double.c tests/live/memory-tracer-double.h
-memory_live_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(GLIB_CFLAGS)
+memory_live_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(GLIB_CFLAGS) -pthread
 memory_live_libs = cordbg/memory/libmemory.la cordbg/com/libcom.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+memory_live_traced = cordbg/memory/libmemory.la cordbg/tracer/libtracer-client.la \
+	cordbg/com/libcom.la $(CMOCKA_LIBS) $(GLIB_LIBS)
 
-tests_live_memory_reader_double_SOURCES = tests/live/memory-reader.c $(memory_live_child) $(memory_live_double)
-tests_live_memory_reader_double_CFLAGS = $(memory_live_cflags)
-tests_live_memory_reader_double_LDADD = $(memory_live_libs)
+tests_live_test_memory_reader_double_SOURCES = tests/live/memory-reader.c $(memory_live_child) $(memory_live_double)
+tests_live_test_memory_reader_double_CFLAGS = $(memory_live_cflags)
+tests_live_test_memory_reader_double_LDADD = $(memory_live_libs)
 
-tests_live_memory_race_double_SOURCES = tests/live/memory-race.c $(memory_live_child) $(memory_live_double)
-tests_live_memory_race_double_CFLAGS = $(memory_live_cflags)
-tests_live_memory_race_double_LDADD = $(memory_live_libs)
+tests_live_test_memory_race_double_SOURCES = tests/live/memory-race.c $(memory_live_child) $(memory_live_double)
+tests_live_test_memory_race_double_CFLAGS = $(memory_live_cflags)
+tests_live_test_memory_race_double_LDADD = $(memory_live_libs)
+
+tests_live_test_memory_doors_double_SOURCES = tests/live/memory-doors.c $(memory_live_child) $(memory_live_double)
+tests_live_test_memory_doors_double_CFLAGS = $(memory_live_cflags)
+tests_live_test_memory_doors_double_LDADD = $(memory_live_libs)
+
+tests_live_test_memory_reader_SOURCES = tests/live/memory-reader.c $(memory_live_child)
+tests_live_test_memory_reader_CFLAGS = $(memory_live_cflags)
+tests_live_test_memory_reader_LDADD = $(memory_live_traced)
+
+tests_live_test_memory_doors_SOURCES = tests/live/memory-doors.c $(memory_live_child)
+tests_live_test_memory_doors_CFLAGS = $(memory_live_cflags)
+tests_live_test_memory_doors_LDADD = $(memory_live_traced)
 endif
