@@ -2,10 +2,12 @@
 // Makes app domains, runs a method in each, unloads them. With "keep" one stays for good.
 // Arguments: [seconds (default 60)] [keep | churn (default)] [milliseconds that each one lives]
 using System;
+using System.Runtime.CompilerServices;
 using System.Threading;
 
 namespace Debuggees {
   public class Resident : MarshalByRefObject {
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public int Visit(int value) {
       return value + AppDomain.CurrentDomain.Id;
     }

@@ -2,12 +2,14 @@
 // Counts, one call of Tick a millisecond: the program of the first breakpoint.
 // Arguments: [seconds (default 60)] [milliseconds between calls (default 1, 0: none)]
 using System;
+using System.Runtime.CompilerServices;
 using System.Threading;
 
 namespace Debuggees {
   public class Counter {
     static long count;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static long Tick(long value) {
       long next = value + 1;
       if (next % 1000 == 0)

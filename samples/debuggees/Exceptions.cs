@@ -2,12 +2,14 @@
 // Throws: by throw, by a null reference (SIGSEGV in the runtime), by a division (SIGFPE).
 // Arguments: [seconds (default 60)] [milliseconds between rounds (default 1)]
 using System;
+using System.Runtime.CompilerServices;
 using System.Threading;
 
 namespace Debuggees {
   public class Exceptions {
     string text = "";
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int Throw(int kind, Exceptions nothing, int zero) {
       switch (kind) {
       case 0:
@@ -19,6 +21,7 @@ namespace Debuggees {
       }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int Catch(int kind) {
       try {
         return Throw(kind, null, 0);

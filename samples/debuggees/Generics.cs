@@ -2,6 +2,7 @@
 // One generic method in several instantiations (shared code and not), nested and overloaded ones.
 // Arguments: [seconds (default 60)] [seconds before the struct instantiation's first use]
 using System;
+using System.Runtime.CompilerServices;
 using System.Threading;
 
 namespace Debuggees {
@@ -13,6 +14,7 @@ namespace Debuggees {
   public class Box<T> {
     T item;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public T Swap(T next) {
       T last = item;
       item = next;
@@ -20,6 +22,7 @@ namespace Debuggees {
     }
 
     public class Inner {
+      [MethodImpl(MethodImplOptions.NoInlining)]
       public static int Depth(int value) {
         return value + 1;
       }
@@ -27,15 +30,18 @@ namespace Debuggees {
   }
 
   public class Generics {
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static string Show<T>(T value) {
       string text = "<" + typeof(T).Name;
       return text + ">";
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int Add(int a, int b) {
       return a + b;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static double Add(double a, double b) {
       return a + b;
     }

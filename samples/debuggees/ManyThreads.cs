@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Threads that call one method, and threads that come and go all the time.
 // Arguments: [seconds (default 60)] [workers (default 8)] [1: start and end threads too]
-//            [calls of Work by each worker, 0: until the time is over]
+//            [calls of Work by each worker, 0: until the time is over] [threads that only wait]
 using System;
+using System.Runtime.CompilerServices;
 using System.Threading;
 
 namespace Debuggees {
@@ -10,6 +11,7 @@ namespace Debuggees {
     static volatile bool stop;
     static long total;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static long Work(long value) {
       return value * 31 + 7;
     }
@@ -27,6 +29,11 @@ namespace Debuggees {
       Interlocked.Add(ref total, done);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    static void Wait(object released) {
+      ((ManualResetEvent)released).WaitOne();
+    }
+
     public static void Brief() {
       Interlocked.Increment(ref total);
     }
@@ -42,6 +49,10 @@ namespace Debuggees {
         threads[i] = new Thread(Worker) { Name = "worker" + i };
         threads[i].Start(calls);
       }
+      int waiting = args.Length > 4 ? int.Parse(args[4]) : 0;
+      ManualResetEvent released = new ManualResetEvent(false);
+      for (int i = 0; i < waiting; i++)
+        new Thread(Wait, 256 * 1024) { IsBackground = true }.Start(released);
       Console.WriteLine("ready");
       while (DateTime.UtcNow < end) {
         if (churn) {
@@ -58,6 +69,7 @@ namespace Debuggees {
         }
       }
       stop = true;
+      released.Set();
       foreach (Thread thread in threads)
         thread.Join();
       Console.WriteLine("total {0}", total);

@@ -2,6 +2,7 @@
 // Calls native code, and native code that calls back into managed code (qsort's comparison).
 // Arguments: [seconds (default 60)] [milliseconds between rounds (default 1)]
 using System;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Threading;
 
@@ -18,10 +19,12 @@ namespace Debuggees {
     [DllImport("libc")]
     static extern int abs(int value);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int Compare(ref int left, ref int right) {
       return left.CompareTo(right);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int Round(int seed) {
       int[] items = { seed % 7, 3, seed % 5, 1, 2 };
       qsort(items, (UIntPtr)items.Length, (UIntPtr)4, Compare);

@@ -3,10 +3,12 @@
 // Arguments: [seconds (default 60)] [milliseconds between them (default 20)]
 using System;
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Threading;
 
 namespace Debuggees {
   public class Processes {
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int Spawn(int code) {
       ProcessStartInfo info = new ProcessStartInfo("/bin/sh", "-c \"exit " + code + "\"") {
         UseShellExecute = false
