@@ -16,6 +16,8 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
+#define PATIENCE_NS 100000000ull
+
 /* Every thread in a ptrace stop, also those that a stop otherwise leaves asleep. */
 static void
 wake_everyone(cordbg_tracing *tracing)
@@ -91,10 +93,17 @@ cordbg_tracing_cleanup(cordbg_tracing *tracing)
     write_words(tracing);
   tracing->letting_go = true;
   wake_everyone(tracing);
+  /* Those that sleep uninterruptibly, vfork parents among them, need not be waited for: when this
+     process ends the kernel lets them go, and none of them stands at anything of ours. */
+  uint64_t until = cordbg_tracing_now() + PATIENCE_NS;
   while (!let_all_go(tracing)) {
     if (cordbg_tracing_take_stops(tracing) || cordbg_tracing_take_exits(tracing))
       continue;
-    cordbg_tracing_wait_child(tracing, 100000000u);
+    if (cordbg_tracing_now() > until) {
+      tracing->ending = true;
+      break;
+    }
+    cordbg_tracing_wait_child(tracing, PATIENCE_NS / 10);
   }
   tracing->session = CORDBG_SESSION_GONE;
 }

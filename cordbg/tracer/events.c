@@ -191,7 +191,7 @@ on_sigtrap(cordbg_tracing *tracing, cordbg_tracee *tracee)
 }
 
 static void
-on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, int signal)
+on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, int signal, bool mended)
 {
   if (signal == SIGTRAP) {
     on_sigtrap(tracing, tracee);
@@ -199,7 +199,7 @@ on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, int signal)
   }
   tracee->signal = signal;
   tracing->statistics.signals_passed++;
-  cordbg_tracee_on_signal(tracing, tracee);
+  cordbg_tracee_on_signal(tracing, tracee, mended);
   stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
 }
 
@@ -308,9 +308,11 @@ on_stop(cordbg_tracing *tracing, int tid, int status)
   if (tracee == NULL && (tracee = meet(tracing, tid)) == NULL)
     return;
   bool ours = tracee->interrupted;
+  bool mended = tracee->mended;
   bool mid_call = tracee->state == CORDBG_TRACEE_ASLEEP || tracee->entering;
   tracee->interrupted = false; /* any stop answers it */
   tracee->at_sigtrap = false;
+  tracee->mended = false;
   tracee->registers_valid = false;
   tracee->signal = 0;
   if (tracee->process == NULL) { /* a stranger stays until its parent's event comes */
@@ -332,7 +334,7 @@ on_stop(cordbg_tracing *tracing, int tid, int status)
     on_event(tracing, tracee, event);
   } else {
     tracee->entering = false;
-    on_signal(tracing, tracee, signal);
+    on_signal(tracing, tracee, signal, mended);
   }
 }
 

@@ -131,7 +131,7 @@ cordbg_tracing_on_newborn(cordbg_tracing *tracing, cordbg_tracee *tracee)
   }
   tracee->stop = CORDBG_STOP_INTERRUPT;
   cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
-  if (keep)
+  if (keep && !tracing->letting_go)
     cordbg_tracee_resume(tracing, tracee);
   else
     let_go(tracing, tracee);

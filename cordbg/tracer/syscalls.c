@@ -59,6 +59,20 @@ keep_silent(cordbg_tracing *tracing, cordbg_tracee *tracee, uint64_t instruction
     tracee->silent = instruction;
 }
 
+/* Registers as before the syscall instruction. */
+static void
+begin_again(cordbg_tracing *tracing, cordbg_tracee *tracee)
+{
+  struct user_regs_struct *registers = &tracee->registers;
+  registers->rax = registers->orig_rax;
+  registers->rip -= 2;
+  registers->orig_rax = UINT64_MAX; /* the kernel must not restart it as well */
+  tracee->registers_dirty = true;
+  tracee->mended = true;
+  tracee->mended_at = registers->rip;
+  keep_silent(tracing, tracee, registers->rip);
+}
+
 bool
 cordbg_tracee_in_restart(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
 {
@@ -73,18 +87,53 @@ cordbg_tracee_in_restart(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ou
   }
   if (!ours || answer != -EINTR || !answers_eintr(registers->orig_rax))
     return false;
-  registers->rax = registers->orig_rax;
-  registers->rip -= 2;
-  registers->orig_rax = UINT64_MAX; /* the kernel must not restart it as well */
-  tracee->registers_dirty = true;
-  tracee->mended = true;
-  keep_silent(tracing, tracee, registers->rip);
+  begin_again(tracing, tracee);
   return true;
 }
 
-void
-cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee)
+/* The bit of a signal in one of the masks of /proc/PID/task/TID/status. */
+static bool
+mask_has(const char *status, const char *name, int signal)
 {
-  (void)tracing;
+  const char *line = strstr(status, name);
+  if (line == NULL)
+    return false;
+  unsigned long long mask = strtoull(line + strlen(name), NULL, 16);
+  return (mask >> (signal - 1) & 1) != 0;
+}
+
+/* Whether the target runs a handler for the signal that is being delivered. */
+static bool
+has_handler(const cordbg_tracee *tracee)
+{
+  char path[64], status[4096];
+  snprintf(path, sizeof path, "/proc/%d/task/%d/status", tracee->process->pid, tracee->tid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return true;
+  ssize_t size = read(fd, status, sizeof status - 1);
+  close(fd);
+  status[size > 0 ? size : 0] = '\0';
+  return mask_has(status, "\nSigCgt:", tracee->signal);
+}
+
+void
+cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, bool mended)
+{
   tracee->silent = 0;
+  if (!cordbg_tracee_fetch(tracee))
+    return;
+  struct user_regs_struct *registers = &tracee->registers;
+  mended = mended && registers->rip == tracee->mended_at && (int64_t)registers->orig_rax < 0;
+  if (mended && has_handler(tracee)) {
+    /* The signal would have ended the call: what it answered was right. */
+    registers->rax = (unsigned long long)-(long long)EINTR;
+    registers->rip += 2;
+    tracee->registers_dirty = true;
+    return;
+  }
+  /* A signal that is ignored wakes a thread only because it is traced. */
+  if (!mended && (int64_t)registers->orig_rax >= 0 && (int64_t)registers->rax == -EINTR &&
+      answers_eintr(registers->orig_rax) && !has_handler(tracee))
+    begin_again(tracing, tracee);
 }

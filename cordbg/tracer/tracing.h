@@ -82,6 +82,7 @@ struct cordbg_tracee {
   uint64_t call_return; /* the trap that it returns to */
   uint64_t call_stack;  /* the stack pointer then */
   bool own_trap;        /* the next SIGTRAP of the trap at `over` is the program's own */
+  uint64_t mended_at;   /* the PC that it was given */
   bool mended;          /* an EINTR was turned into a restart at this stop */
   bool registers_valid;
   bool registers_dirty;
@@ -245,8 +246,9 @@ void cordbg_tracing_adopt(cordbg_tracing *tracing, cordbg_tracee *stranger);
 /* ---- syscalls.c ---- */
 /* At a stop in a system call: true when the resume starts the call again; mends EINTR. */
 bool cordbg_tracee_in_restart(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours);
-/* At a signal-delivery stop: what the call answers when a handler of the target runs. */
-void cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee);
+/* At a signal-delivery stop: what an interrupted call answers. mended: its EINTR was turned into a
+   restart at the stop before. */
+void cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, bool mended);
 
 /* ---- calls.c ---- */
 HRESULT cordbg_tracing_call(cordbg_tracing *tracing, const cordbg_request_call *request,

@@ -3,3 +3,4 @@ include tests/live/samples.mk
 include tests/live/memory.mk
 include tests/live/icordebug.mk
 include tests/live/mono.mk
+include tests/live/tracer.mk

@@ -1,0 +1,851 @@
+/* SPDX-License-Identifier: MIT */
+/* Traps, layers, writes and steps: rows of the breakpoint checklist, on real processes. */
+#include "config.h"
+
+#include "tests/live/tracer-support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Sites whose first instruction is known. */
+__asm__(".text\n"
+        ".globl site_add, site_sse, site_syscall, site_pushf, site_popf, site_rep, site_call\n"
+        ".globl site_jcc, site_rip, site_endbr, site_int3, site_avx, site_fault, site_loop\n"
+        ".globl site_nop, site_behind, site_lock, site_callee\n"
+        "site_add: addq $1, %rdi\n mov %rdi, %rax\n ret\n"
+        "site_sse: cvtsi2sdq %rdi, %xmm0\n cvttsd2siq %xmm0, %rax\n ret\n"
+        "site_syscall: syscall\n mov %r11, %rax\n ret\n"
+        "site_pushf: pushfq\n pop %rax\n ret\n"
+        "site_popf_entry: push %rdi\n"
+        "site_popf: popfq\n pushfq\n pop %rax\n ret\n"
+        ".globl site_popf_entry\n"
+        "site_rep: rep movsb\n mov %rdi, %rax\n ret\n"
+        "site_callee: mov $7, %eax\n ret\n"
+        "site_call_entry: sub $8, %rsp\n"
+        "site_call: call site_callee\n add $8, %rsp\n ret\n"
+        ".globl site_call_entry\n"
+        "site_jcc_entry: test %rdi, %rdi\n"
+        "site_jcc: jz 1f\n mov $1, %eax\n ret\n1: mov $2, %eax\n ret\n"
+        ".globl site_jcc_entry\n"
+        "site_rip: movq site_datum(%rip), %rax\n ret\n"
+        "site_endbr: endbr64\n mov $9, %eax\n ret\n"
+        "site_int3: int3\n mov $3, %eax\n ret\n"
+        "site_avx: vaddpd %ymm1, %ymm2, %ymm3\n ret\n"
+        "site_fault: movaps (%rdi), %xmm0\n mov $5, %eax\n ret\n"
+        "site_lock: lock incq (%rdi)\n ret\n"
+        "site_nop: nop\n"
+        "site_behind: jmp 1f\n1: ret\n"
+        ".data\n site_datum: .quad 0x1122334455667788\n.text\n");
+extern long site_add(long), site_sse(long), site_pushf(void), site_popf_entry(long);
+extern long site_rep(char *to, const char *from, long unused, size_t count);
+extern long site_call_entry(void), site_jcc_entry(long), site_rip(void), site_endbr(void);
+extern long site_int3(void), site_fault(const void *), site_callee(void);
+extern void site_avx(void), site_lock(_Atomic long *), site_nop(void), site_behind(void);
+extern const char site_popf[], site_call[], site_jcc[], site_syscall[];
+
+static void
+count_forever(test_stage *stage)
+{
+  stage->ready = 1;
+  while (!stage->stop) {
+    stage->count[1] = site_add(stage->count[0]);
+    stage->count[0]++;
+  }
+  stage->ready = 2;
+  pause();
+}
+
+/* ---- Values and layers ---- */
+
+static void
+row_10_the_original_byte_may_be_an_int3_of_the_program(void **state)
+{
+  /* Its SIGTRAP reaches the program, with the PC behind the int3, after the hit was reported. */
+  (void)state;
+  test_session s;
+  extern void int3_body(test_stage *);
+  session_begin(&s, int3_body, 1);
+  assert_int_equal(plant(&s, CORDBG_LAYER_MANAGED, at(site_int3)), CORDBG_TRAP);
+  s.stage->go = 1;
+  for (long i = 1; i <= 5; i++) {
+    next_hit(&s, at(site_int3));
+    assert_int_equal(s.stage->count[0], i - 1);
+    go_on(&s);
+    await_long(&s.stage->count[0], i);
+    assert_int_equal(s.stage->address[0], at(site_int3) + 1);
+  }
+  session_end(&s);
+}
+
+static test_stage *handler_stage;
+
+static void
+on_own_trap(int number, siginfo_t *info, void *context)
+{
+  const ucontext_t *where = context;
+  (void)number;
+  (void)info;
+  handler_stage->address[0] = (uint64_t)where->uc_mcontext.gregs[REG_RIP];
+  handler_stage->count[0]++;
+}
+
+static void
+catch_signal(test_stage *stage, int number, void (*handler)(int, siginfo_t *, void *))
+{
+  struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+  handler_stage = stage;
+  sigaction(number, &action, NULL);
+}
+
+void int3_body(test_stage *stage);
+void
+int3_body(test_stage *stage)
+{
+  catch_signal(stage, SIGTRAP, on_own_trap);
+  stage->ready = 1;
+  while (!stage->go)
+    continue;
+  for (;;)
+    stage->result += site_int3();
+}
+
+static void
+row_10_an_untouched_int3_is_the_programs_own(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, int3_body, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_add)); /* some trap, elsewhere */
+  s.stage->go = 1;
+  await_long(&s.stage->count[0], 100);
+  assert_int_equal(s.stage->address[0], at(site_int3) + 1);
+  assert_int_equal(statistics_of(&s).hits, 0);
+  session_end(&s);
+}
+
+static void
+row_13_layers_at_one_address_come_and_go_in_each_order(void **state)
+{
+  (void)state;
+  test_session s;
+  const cordbg_layer layers[2] = {CORDBG_LAYER_NATIVE, CORDBG_LAYER_MANAGED};
+  uint64_t site = at(site_sse);
+  session_begin(&s, count_forever, 1); /* never runs into site_sse */
+  uint8_t original = raw_byte(&s, site);
+  for (int order = 0; order < 4; order++) {
+    cordbg_layer first = layers[order & 1], second = layers[(order & 1) ^ 1];
+    cordbg_layer leaves = order & 2 ? first : second, stays = order & 2 ? second : first;
+    assert_int_equal(plant(&s, first, site), original);
+    assert_int_equal(plant(&s, second, site), original);
+    assert_int_equal(raw_byte(&s, site), CORDBG_TRAP);
+    assert_int_equal(seen_byte(&s, CORDBG_VIEW_CLIENT, site), CORDBG_TRAP);
+    assert_int_equal(seen_byte(&s, CORDBG_VIEW_PRISTINE, site), original);
+    take_away(&s, leaves, site);
+    assert_int_equal(raw_byte(&s, site), CORDBG_TRAP);
+    assert_int_equal(seen_byte(&s, CORDBG_VIEW_CLIENT, site),
+                     stays == CORDBG_LAYER_NATIVE ? CORDBG_TRAP : original);
+    take_away(&s, stays, site);
+    assert_int_equal(raw_byte(&s, site), original);
+    assert_int_equal(seen_byte(&s, CORDBG_VIEW_CLIENT, site), original);
+  }
+  session_end(&s);
+}
+
+static void
+row_13_managed_traps_are_counted_and_native_ones_single(void **state)
+{
+  (void)state;
+  test_session s;
+  uint64_t site = at(site_sse);
+  cordbg_plant_result result;
+  session_begin(&s, count_forever, 1);
+  uint8_t original = raw_byte(&s, site);
+  for (int i = 0; i < 3; i++)
+    plant(&s, CORDBG_LAYER_MANAGED, site);
+  assert_int_equal(plant_status(&s, CORDBG_LAYER_NATIVE, site), 0);
+  assert_int_equal(plant_status(&s, CORDBG_LAYER_NATIVE, site), EEXIST);
+  take_away(&s, CORDBG_LAYER_NATIVE, site);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(raw_byte(&s, site), CORDBG_TRAP);
+    take_away(&s, CORDBG_LAYER_MANAGED, site);
+  }
+  assert_int_equal(raw_byte(&s, site), original);
+  must(&s, cordbg_tracer_remove(s.tracer, CORDBG_LAYER_MANAGED, &site, 1, &result, &s.error));
+  assert_int_equal(result.status, ENOENT);
+  session_end(&s);
+}
+
+static void
+row_13_a_batch_answers_in_the_order_of_its_addresses(void **state)
+{
+  (void)state;
+  test_session s;
+  uint64_t addresses[] = {at(site_rip), 8, at(site_add), at(site_rip), at(site_endbr), 0x7ff000};
+  cordbg_plant_result results[6];
+  session_begin(&s, count_forever, 1);
+  halt(&s);
+  const uint8_t rip = raw_byte(&s, addresses[0]), add = raw_byte(&s, addresses[2]);
+  must(&s, cordbg_tracer_plant(s.tracer, CORDBG_LAYER_MANAGED, addresses, 6, results, &s.error));
+  const int statuses[] = {0, EFAULT, 0, 0, 0, EFAULT};
+  for (int i = 0; i < 6; i++)
+    assert_int_equal(results[i].status, statuses[i]);
+  assert_int_equal(results[0].original, rip);
+  assert_int_equal(results[3].original, rip);
+  assert_int_equal(results[2].original, add);
+  must(&s, cordbg_tracer_remove(s.tracer, CORDBG_LAYER_MANAGED, addresses, 6, results, &s.error));
+  const int gone[] = {0, ENOENT, 0, 0, 0, ENOENT};
+  for (int i = 0; i < 6; i++)
+    assert_int_equal(results[i].status, gone[i]);
+  assert_int_equal(raw_byte(&s, addresses[0]), rip);
+  assert_int_equal(raw_byte(&s, addresses[2]), add);
+  session_end(&s);
+}
+
+static void
+row_16_internal_traps_are_hidden_and_reported_as_such(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, count_forever, 1);
+  uint8_t original = plant(&s, CORDBG_LAYER_INTERNAL, at(site_add));
+  cordbg_event event = next_hit(&s, at(site_add));
+  assert_int_equal(event.layers, CORDBG_LAYER_INTERNAL);
+  assert_int_equal(seen_byte(&s, CORDBG_VIEW_CLIENT, at(site_add)), original);
+  session_end(&s);
+}
+
+static void
+native_and_managed_hits_go_to_their_own_sockets(void **state)
+{
+  (void)state;
+  test_session s;
+  cordbg_event event;
+  session_begin(&s, count_forever, 1);
+  must(&s, cordbg_tracer_want_events(s.tracer, CORDBG_WANT_UNMANAGED, &s.error));
+  halt(&s);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_add));
+  plant(&s, CORDBG_LAYER_NATIVE, at(site_add));
+  go_on(&s);
+  for (int i = 0; i < 10; i++) {
+    assert_int_equal(
+        cordbg_tracer_next_event(s.tracer, CORDBG_CHANNEL_UNMANAGED, 10000, &event, &s.error),
+        S_OK);
+    assert_int_equal(event.layers, CORDBG_LAYER_NATIVE);
+    assert_true(no_event(&s, 0));
+    long before = s.stage->count[0];
+    go_on(&s);
+    assert_int_equal(next_hit(&s, at(site_add)).layers, CORDBG_LAYER_MANAGED);
+    assert_int_equal(s.stage->count[0], before); /* nothing ran in between */
+    go_on(&s);
+  }
+  session_end(&s);
+}
+
+/* ---- Writes ---- */
+
+static char written_block[4096] __attribute__((aligned(4096)));
+
+static void
+row_17_a_write_over_a_trap_goes_behind_it(void **state)
+{
+  (void)state;
+  test_session s;
+  uint64_t site = at(written_block) + 100;
+  const uint8_t data[3] = {1, 2, 3};
+  size_t written;
+  session_begin(&s, count_forever, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, site);
+  must(&s, cordbg_tracer_write(s.tracer, site - 1, data, 3, &written, &s.error));
+  assert_int_equal(written, 3);
+  assert_int_equal(raw_byte(&s, site), CORDBG_TRAP);
+  assert_int_equal(seen_byte(&s, CORDBG_VIEW_CLIENT, site), 2);
+  assert_int_equal(raw_byte(&s, site - 1), 1);
+  assert_int_equal(raw_byte(&s, site + 1), 3);
+  assert_int_equal(take_away(&s, CORDBG_LAYER_MANAGED, site), 2);
+  assert_int_equal(raw_byte(&s, site), 2);
+  session_end(&s);
+}
+
+static void *failing_block;
+
+static void
+hole_body(test_stage *stage)
+{
+  munmap((char *)failing_block + 4096, 4096);
+  stage->ready = 1;
+  pause();
+}
+
+static void
+row_18_a_write_over_many_traps_that_fails_half_way(void **state)
+{
+  (void)state;
+  test_session s;
+  uint8_t data[8192];
+  size_t written;
+  failing_block = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memset(failing_block, 0x11, 8192);
+  uint64_t base = at(failing_block), sites[64];
+  for (int i = 0; i < 64; i++)
+    sites[i] = base + (uint64_t)i * 64 + 63; /* the last one ends the page */
+  cordbg_plant_result results[64];
+  session_begin(&s, hole_body, 1);
+  must(&s, cordbg_tracer_plant(s.tracer, CORDBG_LAYER_MANAGED, sites, 64, results, &s.error));
+  memset(data, 0x22, sizeof data);
+  assert_true(FAILED(
+      cordbg_tracer_write(s.tracer, base + 1000, data, sizeof data - 1000, &written, &s.error)));
+  assert_int_equal(written, 3096);
+  assert_int_equal(s.error.address, base + 4096);
+  for (int i = 0; i < 64; i++) {
+    assert_int_equal(raw_byte(&s, sites[i]), CORDBG_TRAP);
+    assert_int_equal(seen_byte(&s, CORDBG_VIEW_CLIENT, sites[i]),
+                     sites[i] < base + 1000 ? 0x11 : 0x22);
+  }
+  must(&s, cordbg_tracer_remove(s.tracer, CORDBG_LAYER_MANAGED, sites, 64, results, &s.error));
+  for (uint64_t at_byte = base; at_byte < base + 4096; at_byte++)
+    assert_int_equal(raw_byte(&s, at_byte), at_byte < base + 1000 ? 0x11 : 0x22);
+  session_end(&s);
+  munmap(failing_block, 8192);
+}
+
+static void
+row_19_a_trap_byte_written_at_a_native_trap_leaves_its_original(void **state)
+{
+  (void)state;
+  test_session s;
+  uint64_t site = at(written_block) + 200;
+  uint8_t block[16];
+  size_t written;
+  session_begin(&s, count_forever, 1);
+  uint8_t original = plant(&s, CORDBG_LAYER_NATIVE, site);
+  for (unsigned i = 0; i < sizeof block; i++) /* read a block through the client view ... */
+    block[i] = seen_byte(&s, CORDBG_VIEW_CLIENT, site - 8 + i);
+  assert_int_equal(block[8], CORDBG_TRAP);
+  must(&s, cordbg_tracer_write(s.tracer, site - 8, block, sizeof block, &written, &s.error));
+  assert_int_equal(seen_byte(&s, CORDBG_VIEW_PRISTINE, site), original); /* ... and write it back */
+  const uint8_t trap = CORDBG_TRAP, other = 0x77;
+  must(&s, cordbg_tracer_write(s.tracer, site, &trap, 1, &written, &s.error));
+  assert_int_equal(seen_byte(&s, CORDBG_VIEW_PRISTINE, site), original);
+  must(&s, cordbg_tracer_write(s.tracer, site, &other, 1, &written, &s.error));
+  assert_int_equal(seen_byte(&s, CORDBG_VIEW_PRISTINE, site), 0x77);
+  assert_int_equal(take_away(&s, CORDBG_LAYER_NATIVE, site), 0x77);
+  /* At a managed trap, a trap byte is data like any other. */
+  plant(&s, CORDBG_LAYER_MANAGED, site);
+  must(&s, cordbg_tracer_write(s.tracer, site, &trap, 1, &written, &s.error));
+  assert_int_equal(take_away(&s, CORDBG_LAYER_MANAGED, site), CORDBG_TRAP);
+  assert_int_equal(raw_byte(&s, site), CORDBG_TRAP);
+  session_end(&s);
+}
+
+/* ---- Threads ---- */
+
+enum { MANY_THREADS = 100, MANY_HITS = 100 };
+
+static test_stage *threads_stage;
+
+static void *
+hit_a_hundred_times(void *number)
+{
+  long me = (long)(intptr_t)number;
+  threads_stage->ready++;
+  while (!threads_stage->go)
+    sched_yield();
+  for (int i = 0; i < MANY_HITS; i++) {
+    if (site_add(i) != i + 1)
+      threads_stage->result++;
+    threads_stage->count[me]++;
+  }
+  return NULL;
+}
+
+static void
+many_threads_body(test_stage *stage)
+{
+  pthread_t threads[MANY_THREADS];
+  threads_stage = stage;
+  for (long i = 0; i < MANY_THREADS; i++)
+    pthread_create(&threads[i], NULL, hit_a_hundred_times, (void *)(intptr_t)i);
+  for (int i = 0; i < MANY_THREADS; i++)
+    pthread_join(threads[i], NULL);
+  stage->ready = MANY_THREADS + 1;
+  pause();
+}
+
+static void
+count_all_hits(uint64_t site, bool stepped)
+{
+  test_session s;
+  session_begin(&s, many_threads_body, MANY_THREADS);
+  plant(&s, CORDBG_LAYER_MANAGED, site);
+  s.stage->go = 1;
+  int hits = 0;
+  while (hits < MANY_THREADS * MANY_HITS) {
+    next_hit(&s, site);
+    hits++;
+    go_on(&s);
+  }
+  await_int(&s.stage->ready, MANY_THREADS + 1);
+  assert_true(no_event(&s, 20));
+  assert_int_equal(s.stage->result, 0);
+  for (int i = 0; i < MANY_THREADS; i++)
+    assert_int_equal(s.stage->count[i], MANY_HITS);
+  cordbg_statistics statistics = statistics_of(&s);
+  assert_int_equal(statistics.hits, MANY_THREADS * MANY_HITS);
+  if (stepped)
+    assert_true(statistics.stepped > 0);
+  session_end(&s);
+}
+
+static void
+row_31_a_hundred_threads_hit_a_hundred_times_each(void **state)
+{
+  (void)state;
+  count_all_hits(at(site_add), false);
+}
+
+static void *
+sse_a_hundred_times(void *number)
+{
+  long me = (long)(intptr_t)number;
+  threads_stage->ready++;
+  while (!threads_stage->go)
+    sched_yield();
+  for (int i = 0; i < MANY_HITS / 10; i++) {
+    if (site_sse(i + me) != i + me)
+      threads_stage->result++;
+    threads_stage->count[me]++;
+  }
+  return NULL;
+}
+
+static void
+many_steps_body(test_stage *stage)
+{
+  pthread_t threads[20];
+  threads_stage = stage;
+  for (long i = 0; i < 20; i++)
+    pthread_create(&threads[i], NULL, sse_a_hundred_times, (void *)(intptr_t)i);
+  for (int i = 0; i < 20; i++)
+    pthread_join(threads[i], NULL);
+  stage->ready = 100;
+  pause();
+}
+
+static void
+row_31_stepped_in_place_none_is_lost(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, many_steps_body, 20);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_sse));
+  s.stage->go = 1;
+  for (int hits = 0; hits < 20 * (MANY_HITS / 10); hits++) {
+    next_hit(&s, at(site_sse));
+    go_on(&s);
+  }
+  await_int(&s.stage->ready, 100);
+  assert_true(no_event(&s, 20));
+  assert_int_equal(s.stage->result, 0);
+  assert_int_equal(statistics_of(&s).stepped, 20 * (MANY_HITS / 10));
+  session_end(&s);
+}
+
+static void
+row_32_a_thread_at_a_trap_that_it_has_not_executed_executes_it_once(void **state)
+{
+  (void)state;
+  test_session s;
+  cordbg_registers registers;
+  session_begin(&s, count_forever, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_nop));
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_behind));
+  /* Send the thread to the first trap by hand: it was not executed, so it is a hit; then the
+     stepped instruction leads to the second, which is one too. */
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_add));
+  cordbg_event event = next_hit(&s, at(site_add));
+  must(&s, cordbg_tracer_get_registers(s.tracer, event.tid, &registers, &s.error));
+  registers.general.rip = at(site_nop);
+  must(&s, cordbg_tracer_set_registers(s.tracer, event.tid, &registers, &s.error));
+  go_on(&s);
+  next_hit(&s, at(site_nop));
+  halt(&s); /* another stop in between changes nothing */
+  go_on(&s);
+  next_hit(&s, at(site_behind));
+  go_on(&s);
+  next_hit(&s, at(site_add));
+  cordbg_statistics statistics = statistics_of(&s);
+  assert_int_equal(statistics.hits, 4);
+  session_end(&s);
+}
+
+static void
+row_32_a_hit_whose_trap_went_meanwhile_is_dropped(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, many_threads_body, MANY_THREADS);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_add));
+  s.stage->go = 1;
+  next_hit(&s, at(site_add));
+  /* Others have hit it by now, or will have: with the trap gone, no event may come. */
+  take_away(&s, CORDBG_LAYER_MANAGED, at(site_add));
+  go_on(&s);
+  await_int(&s.stage->ready, MANY_THREADS + 1);
+  assert_true(no_event(&s, 20));
+  assert_int_equal(s.stage->result, 0);
+  session_end(&s);
+}
+
+static void
+on_plain_signal(int number, siginfo_t *info, void *context)
+{
+  (void)number;
+  (void)info;
+  (void)context;
+  handler_stage->count[2]++;
+}
+
+static void
+signalled_body(test_stage *stage)
+{
+  catch_signal(stage, SIGUSR1, on_plain_signal);
+  stage->tid = (int)syscall(SYS_gettid);
+  count_forever(stage);
+}
+
+static void
+row_33_a_signal_that_finds_a_thread_behind_a_trap_does_not_rewind_it(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, signalled_body, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_add));
+  long first = 0;
+  for (int i = 0; i < 2000; i++) {
+    next_hit(&s, at(site_add));
+    if (i == 0)
+      first = s.stage->count[0];
+    if (i % 3 == 0)
+      syscall(SYS_tgkill, s.pid, s.pid, SIGUSR1);
+    go_on(&s);
+  }
+  next_hit(&s, at(site_add));
+  /* Each hit is one turn of the loop: none counted twice, none lost. */
+  assert_int_equal(s.stage->count[0] - first, 2000);
+  take_away(&s, CORDBG_LAYER_MANAGED, at(site_add));
+  go_on(&s);
+  long before = s.stage->count[0];
+  await_long(&s.stage->count[0], before + 10);
+  assert_true(s.stage->count[2] > 0);
+  session_end(&s);
+}
+
+/* ---- Steps ---- */
+
+static double avx_before[3][4], avx_after[4];
+static char rep_from[4096], rep_to[4096];
+
+static void
+steps_body(test_stage *stage)
+{
+  stage->ready = 1;
+  while (!stage->go)
+    continue;
+  long bad = 0;
+  for (int round = 0; round < 20; round++) {
+    bad |= (site_sse(41) != 41) << 0;
+    register long call __asm__("rax") = SYS_getpid;
+    register long flags __asm__("rdx");
+    __asm__ volatile("call site_syscall\n" : "+r"(call), "=r"(flags) : : "rcx", "r11", "memory");
+    bad |= ((call & 0x100) != 0) << 1; /* r11 without the trap flag */
+    bad |= ((site_pushf() & 0x100) != 0) << 2;
+    bad |= ((site_popf_entry(0x246) & 0x100) != 0) << 3;
+    memset(rep_to, 0, sizeof rep_to);
+    for (unsigned i = 0; i < sizeof rep_from; i++)
+      rep_from[i] = (char)i;
+    site_rep(rep_to, rep_from, 0, 3000);
+    bad |= (memcmp(rep_to, rep_from, 3000) != 0 || rep_to[3000] != 0) << 4;
+    bad |= (site_call_entry() != 7) << 5;
+    bad |= (site_jcc_entry(round & 1) != (round & 1 ? 1 : 2)) << 6;
+    bad |= (site_rip() != 0x1122334455667788) << 7;
+    bad |= (site_endbr() != 9) << 8;
+    _Atomic long locked = 5;
+    site_lock(&locked);
+    bad |= (locked != 6) << 9;
+    stage->count[0]++;
+  }
+  stage->result = bad;
+  stage->ready = 2;
+  pause();
+}
+
+static void
+row_34_each_kind_of_instruction_is_gone_over_exactly(void **state)
+{
+  (void)state;
+  test_session s;
+  const uint64_t sites[] = {at(site_sse),   at(site_syscall), at(site_pushf), at(site_popf),
+                            at(site_rep),   at(site_call),    at(site_jcc),   at(site_rip),
+                            at(site_endbr), at(site_lock)};
+  enum { SITES = sizeof sites / sizeof sites[0] };
+  cordbg_plant_result results[SITES];
+  session_begin(&s, steps_body, 1);
+  must(&s, cordbg_tracer_plant(s.tracer, CORDBG_LAYER_MANAGED, sites, SITES, results, &s.error));
+  s.stage->go = 1;
+  for (int i = 0; i < 20 * SITES; i++) {
+    next_hit(&s, sites[i % SITES]);
+    go_on(&s);
+  }
+  await_int(&s.stage->ready, 2);
+  assert_true(no_event(&s, 20));
+  assert_int_equal(s.stage->result, 0);
+  session_end(&s);
+}
+
+static void
+avx_body(test_stage *stage)
+{
+  stage->ready = 1;
+  while (!stage->go)
+    continue;
+  for (int i = 0; i < 4; i++) {
+    avx_before[1][i] = i + 1.5;
+    avx_before[2][i] = 100.0 * i;
+  }
+  __asm__ volatile("vmovupd %1, %%ymm1\n vmovupd %2, %%ymm2\n call site_avx\n vmovupd %%ymm3, %0"
+                   : "=m"(avx_after)
+                   : "m"(avx_before[1]), "m"(avx_before[2])
+                   : "xmm1", "xmm2", "xmm3", "memory");
+  for (int i = 0; i < 4; i++)
+    stage->result |= (avx_after[i] != avx_before[1][i] + avx_before[2][i]) << i;
+  stage->ready = 2;
+  pause();
+}
+
+static void
+row_34_the_avx_state_is_intact(void **state)
+{
+  (void)state;
+  if (!__builtin_cpu_supports("avx")) {
+    printf("SKIP: this CPU has no AVX\n");
+    skip();
+  }
+  test_session s;
+  cordbg_registers registers;
+  session_begin(&s, avx_body, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_avx));
+  s.stage->go = 1;
+  cordbg_event event = next_hit(&s, at(site_avx));
+  /* Getting and setting all registers in between must not disturb the upper halves. */
+  must(&s, cordbg_tracer_get_registers(s.tracer, event.tid, &registers, &s.error));
+  must(&s, cordbg_tracer_set_registers(s.tracer, event.tid, &registers, &s.error));
+  go_on(&s);
+  await_int(&s.stage->ready, 2);
+  assert_int_equal(s.stage->result, 0);
+  session_end(&s);
+}
+
+static void
+on_segv(int number, siginfo_t *info, void *context)
+{
+  ucontext_t *where = context;
+  (void)number;
+  handler_stage->address[0] = (uint64_t)where->uc_mcontext.gregs[REG_RIP];
+  handler_stage->address[1] = (uint64_t)(uintptr_t)info->si_addr;
+  handler_stage->count[3] += info->si_code == SEGV_MAPERR;
+  handler_stage->count[0]++;
+  where->uc_mcontext.gregs[REG_RIP] += 3; /* behind the movaps */
+}
+
+static void
+fault_body(test_stage *stage)
+{
+  catch_signal(stage, SIGSEGV, on_segv);
+  stage->ready = 1;
+  while (!stage->go)
+    continue;
+  for (int i = 0; i < 10; i++)
+    stage->result += site_fault((void *)0x1000);
+  stage->ready = 2;
+  pause();
+}
+
+static void
+row_34_a_fault_in_the_stepped_instruction_reaches_the_target(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, fault_body, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_fault));
+  s.stage->go = 1;
+  for (int i = 0; i < 10; i++) {
+    next_hit(&s, at(site_fault));
+    assert_int_equal(s.stage->count[0], i);
+    go_on(&s);
+  }
+  await_int(&s.stage->ready, 2);
+  assert_int_equal(s.stage->result, 50);
+  assert_int_equal(s.stage->count[0], 10);
+  assert_int_equal(s.stage->count[3], 10);
+  assert_int_equal(s.stage->address[0], at(site_fault));
+  assert_int_equal(s.stage->address[1], 0x1000);
+  session_end(&s);
+}
+
+static void
+sse_signalled_body(test_stage *stage)
+{
+  catch_signal(stage, SIGUSR1, on_plain_signal);
+  stage->ready = 1;
+  while (!stage->stop) {
+    stage->result |= site_sse(stage->count[0] + 1) != stage->count[0] + 1;
+    stage->count[0]++;
+  }
+  stage->ready = 2;
+  pause();
+}
+
+static void
+row_34_a_signal_in_mid_step_comes_after_the_step(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, sse_signalled_body, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_sse));
+  int sent = 0;
+  long first = 0;
+  for (int i = 0; i < 1000; i++) {
+    next_hit(&s, at(site_sse));
+    if (i == 0)
+      first = s.stage->count[0];
+    assert_int_equal(s.stage->count[0] - first, i);
+    kill(s.pid, SIGUSR1); /* pending when the step begins */
+    sent++;
+    go_on(&s);
+  }
+  next_hit(&s, at(site_sse));
+  assert_int_equal(s.stage->count[0] - first, 1000);
+  assert_int_equal(s.stage->count[2], sent);
+  take_away(&s, CORDBG_LAYER_MANAGED, at(site_sse));
+  s.stage->stop = 1;
+  go_on(&s);
+  await_int(&s.stage->ready, 2);
+  assert_int_equal(s.stage->result, 0);
+  session_end(&s);
+}
+
+static void
+row_35_a_trap_planted_and_removed_under_the_running_thread(void **state)
+{
+  (void)state;
+  test_session s;
+  uint64_t sites[2] = {at(site_add), at(site_add) + 4}; /* both instructions of the loop's callee */
+  cordbg_plant_result results[2];
+  session_begin(&s, count_forever, 1);
+  for (int i = 0; i < 300; i++) {
+    must(&s, cordbg_tracer_plant(s.tracer, CORDBG_LAYER_MANAGED, sites, 2, results, &s.error));
+    cordbg_event event = next_event(&s);
+    assert_true(event.address == sites[0] || event.address == sites[1]);
+    if (i % 2 == 0)
+      go_on(&s);
+    must(&s, cordbg_tracer_remove(s.tracer, CORDBG_LAYER_MANAGED, sites, 2, results, &s.error));
+    if (i % 2 != 0)
+      go_on(&s);
+    while (cordbg_tracer_next_event(s.tracer, CORDBG_CHANNEL_MANAGED, 0, &event, &s.error) == S_OK)
+      go_on(&s);
+  }
+  s.stage->stop = 1;
+  /* A hit that was on its way when its trap went must not stop the program for good. */
+  cordbg_event event;
+  while (s.stage->ready != 2) {
+    if (cordbg_tracer_next_event(s.tracer, CORDBG_CHANNEL_MANAGED, 20, &event, &s.error) == S_OK)
+      go_on(&s);
+    assert_true(is_alive(s.pid));
+  }
+  assert_int_equal(s.stage->count[1], s.stage->count[0]);
+  session_end(&s);
+}
+
+static void
+deaf_body(test_stage *stage)
+{
+  sigset_t trap;
+  sigemptyset(&trap);
+  sigaddset(&trap, SIGTRAP);
+  signal(SIGTRAP, SIG_IGN);
+  sigprocmask(SIG_BLOCK, &trap, NULL);
+  count_forever(stage);
+}
+
+static void
+row_37_a_target_that_masks_and_ignores_sigtrap(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, deaf_body, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_add));
+  for (int i = 0; i < 100; i++) {
+    next_hit(&s, at(site_add));
+    go_on(&s);
+  }
+  next_hit(&s, at(site_add));
+  session_detach(&s);
+  long before = s.stage->count[0];
+  await_long(&s.stage->count[0], before + 1000);
+  assert_true(is_free(s.pid));
+  session_end(&s);
+}
+
+static void
+row_37_a_target_that_is_traced_already_names_its_tracer(void **state)
+{
+  (void)state;
+  test_session s;
+  char number[32];
+  cordbg_tracer *second;
+  cordbg_error error = {0};
+  session_begin(&s, count_forever, 1);
+  must(&s, cordbg_tracer_start(&second, &s.error));
+  assert_int_equal(cordbg_tracer_attach(second, s.pid, &error), CORDBG_E_DEBUGGER_ALREADY_ATTACHED);
+  snprintf(number, sizeof number, "%d", cordbg_tracer_tracer_pid(s.tracer));
+  assert_non_null(strstr(error.sentence, number));
+  cordbg_tracer_destroy(second);
+  session_end(&s);
+}
+
+int
+main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(row_10_the_original_byte_may_be_an_int3_of_the_program),
+      cmocka_unit_test(row_10_an_untouched_int3_is_the_programs_own),
+      cmocka_unit_test(row_13_layers_at_one_address_come_and_go_in_each_order),
+      cmocka_unit_test(row_13_managed_traps_are_counted_and_native_ones_single),
+      cmocka_unit_test(row_13_a_batch_answers_in_the_order_of_its_addresses),
+      cmocka_unit_test(row_16_internal_traps_are_hidden_and_reported_as_such),
+      cmocka_unit_test(native_and_managed_hits_go_to_their_own_sockets),
+      cmocka_unit_test(row_17_a_write_over_a_trap_goes_behind_it),
+      cmocka_unit_test(row_18_a_write_over_many_traps_that_fails_half_way),
+      cmocka_unit_test(row_19_a_trap_byte_written_at_a_native_trap_leaves_its_original),
+      cmocka_unit_test(row_31_a_hundred_threads_hit_a_hundred_times_each),
+      cmocka_unit_test(row_31_stepped_in_place_none_is_lost),
+      cmocka_unit_test(row_32_a_thread_at_a_trap_that_it_has_not_executed_executes_it_once),
+      cmocka_unit_test(row_32_a_hit_whose_trap_went_meanwhile_is_dropped),
+      cmocka_unit_test(row_33_a_signal_that_finds_a_thread_behind_a_trap_does_not_rewind_it),
+      cmocka_unit_test(row_34_each_kind_of_instruction_is_gone_over_exactly),
+      cmocka_unit_test(row_34_the_avx_state_is_intact),
+      cmocka_unit_test(row_34_a_fault_in_the_stepped_instruction_reaches_the_target),
+      cmocka_unit_test(row_34_a_signal_in_mid_step_comes_after_the_step),
+      cmocka_unit_test(row_35_a_trap_planted_and_removed_under_the_running_thread),
+      cmocka_unit_test(row_37_a_target_that_masks_and_ignores_sigtrap),
+      cmocka_unit_test(row_37_a_target_that_is_traced_already_names_its_tracer),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
