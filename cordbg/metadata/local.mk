@@ -13,12 +13,15 @@ cordbg_metadata_libmetadata_la_SOURCES = \
 	cordbg/metadata/import-members.c \
 	cordbg/metadata/import.c \
 	cordbg/metadata/indexes.h \
+	cordbg/metadata/inflate.c \
 	cordbg/metadata/lookup.c \
+	cordbg/metadata/mdb.c \
 	cordbg/metadata/metadata.c \
 	cordbg/metadata/metadata.h \
 	cordbg/metadata/method-body.c \
 	cordbg/metadata/method-body.h \
 	cordbg/metadata/names.c \
+	cordbg/metadata/pdb.c \
 	cordbg/metadata/pe.c \
 	cordbg/metadata/pe.h \
 	cordbg/metadata/schema.c \
@@ -31,6 +34,9 @@ cordbg_metadata_libmetadata_la_SOURCES = \
 	cordbg/metadata/signature.h \
 	cordbg/metadata/source.c \
 	cordbg/metadata/source.h \
+	cordbg/metadata/symbols-private.h \
+	cordbg/metadata/symbols.c \
+	cordbg/metadata/symbols.h \
 	cordbg/metadata/tables-import.c
-cordbg_metadata_libmetadata_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
-cordbg_metadata_libmetadata_la_LIBADD = $(GLIB_LIBS)
+cordbg_metadata_libmetadata_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(ZLIB_CFLAGS)
+cordbg_metadata_libmetadata_la_LIBADD = $(GLIB_LIBS) $(ZLIB_LIBS)

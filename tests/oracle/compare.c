@@ -38,6 +38,29 @@ finish_image(comparison *c)
     report(c, "(end)", c->own->str + c->at);
 }
 
+/* Symbols: a file of them, or the image that carries them. */
+static HRESULT
+describe_symbols_of(const char *path, GString *text, cordbg_error *error)
+{
+  cordbg_symbols *symbols;
+  HRESULT hr;
+  if (g_str_has_suffix(path, ".pdb") || g_str_has_suffix(path, ".mdb")) {
+    hr = cordbg_symbols_open_file(path, NULL, &symbols, error);
+  } else {
+    cordbg_image *image;
+    hr = cordbg_image_open_file(path, &image, error);
+    if (FAILED(hr))
+      return hr;
+    hr = cordbg_symbols_open(image, path, NULL, &symbols, error);
+    cordbg_image_unref(image);
+  }
+  if (FAILED(hr))
+    return hr;
+  describe_symbols(symbols, 100000, text);
+  cordbg_symbols_unref(symbols);
+  return S_OK;
+}
+
 static void
 begin_image(comparison *c, const char *path)
 {
@@ -54,6 +77,11 @@ begin_image(comparison *c, const char *path)
 
   cordbg_image *image;
   cordbg_error error = {0};
+  if (g_str_has_prefix(path, "symbols ")) {
+    if (FAILED(describe_symbols_of(path + 8, c->own, &error)))
+      g_string_append_printf(c->own, "cannot open: %s\n", error.sentence);
+    return;
+  }
   HRESULT hr = cordbg_image_open_file(path, &image, &error);
   if (hr == CLDB_E_NO_DATA || hr == CLDB_E_FILE_CORRUPT) {
     g_string_append(c->own, "native\n");

@@ -4,9 +4,13 @@
 
 #include <glib.h>
 #include "cordbg/metadata/image.h"
+#include "cordbg/metadata/symbols.h"
 
 /* Appends everything that cordbg reads of an image, as dump.cs writes it, without the first line.
  */
 void describe_image(const cordbg_image *image, GString *text);
+
+/* The same for symbols, as dump-pdb.cs and dump-mdb.cs write it; of methods 1 to methods. */
+void describe_symbols(const cordbg_symbols *symbols, uint32_t methods, GString *text);
 
 #endif

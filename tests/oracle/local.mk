@@ -3,6 +3,7 @@
 check_PROGRAMS += tests/oracle/metadata-compare tests/oracle/metadata-microsoft
 tests_oracle_metadata_compare_SOURCES = \
 	tests/oracle/compare.c \
+	tests/oracle/describe-symbols.c \
 	tests/oracle/describe.c \
 	tests/oracle/describe.h
 tests_oracle_metadata_compare_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
@@ -12,5 +13,6 @@ tests_oracle_metadata_microsoft_SOURCES = tests/oracle/microsoft.c
 tests_oracle_metadata_microsoft_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 tests_oracle_metadata_microsoft_LDADD = \
 	cordbg/metadata/libmetadata.la cordbg/com/libcom.la $(GLIB_LIBS) -ldl
-TESTS += tests/oracle/reflection.sh tests/oracle/microsoft.sh
-EXTRA_DIST += tests/oracle/reflection.sh tests/oracle/microsoft.sh tests/oracle/dump.cs
+TESTS += tests/oracle/reflection.sh tests/oracle/microsoft.sh tests/oracle/symbols.sh
+EXTRA_DIST += tests/oracle/reflection.sh tests/oracle/microsoft.sh tests/oracle/symbols.sh \
+	tests/oracle/dump.cs tests/oracle/dump-mdb.cs tests/oracle/dump-pdb.cs tests/oracle/sample.cs
