@@ -2,6 +2,7 @@
 # make bench: builds the benches and prints their rows; BENCHFLAGS="--json --only TEXT --rounds N".
 BENCHES =
 include tests/bench/native.mk
+include tests/bench/memory.mk
 
 EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)
