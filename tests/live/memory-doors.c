@@ -9,9 +9,11 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -553,6 +555,110 @@ contract_000_virtual_query(void **state)
   assert_true(regions > 20);
 }
 
+/* Written out by hand, since a 32-bit compiler is seldom there: writes its first byte, then pauses.
+ */
+static const uint8_t program32[] = {
+    /* ELF header */
+    0x7f, 'E', 'L', 'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 1, 0, 0, 0, 0x54, 0x80,
+    0x04, 0x08, 52, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 52, 0, 32, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+    /* one segment, all of the file at 0x08048000 */
+    1, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x80, 0x04, 0x08, 0x00, 0x80, 0x04, 0x08, 118, 0, 0, 0, 118, 0, 0,
+    0, 5, 0, 0, 0, 0, 0x10, 0, 0,
+    /* write(1, 0x08048000, 1); for (;;) pause(); */
+    0xb8, 4, 0, 0, 0, 0xbb, 1, 0, 0, 0, 0xb9, 0x00, 0x80, 0x04, 0x08, 0xba, 1, 0, 0, 0, 0xcd, 0x80,
+    0xb8, 29, 0, 0, 0, 0xcd, 0x80, 0xeb, 0xf7, 0, 0, 0};
+_Static_assert(sizeof program32 == 118, "the segment's size");
+
+static void
+contract_000_a_32_bit_process_is_read(void **state)
+{
+  (void)state;
+  int ready[2];
+  assert_int_equal(pipe(ready), 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    int fd = memfd_create("program32", MFD_CLOEXEC);
+    char *const none[] = {NULL};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(ready[1], 1);
+    close(ready[0]);
+    close(ready[1]);
+    alarm(60);
+    if (write(fd, program32, sizeof program32) == sizeof program32)
+      fexecve(fd, none, none);
+    _exit(1);
+  }
+  close(ready[1]);
+  char byte;
+  ssize_t got = read(ready[0], &byte, 1);
+  close(ready[0]);
+  if (got != 1) {
+    waitpid(pid, NULL, 0);
+    print_message("SKIP: this kernel runs no 32-bit programs\n");
+    skip();
+  }
+  uint8_t bytes[sizeof program32];
+  SIZE_T read = 0;
+  HANDLE handle = OpenProcess(PROCESS_ALL_ACCESS, FALSE, (DWORD)pid);
+  assert_true(ReadProcessMemory(handle, (void *)0x08048000, bytes, sizeof bytes, &read));
+  assert_int_equal(read, sizeof bytes);
+  assert_memory_equal(bytes, program32, sizeof bytes);
+  assert_true(CloseHandle(handle));
+  kill(pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+}
+
+/* Starts a child under a pid that has just become free, or gives NULL. */
+static test_child *
+child_with_pid(pid_t wanted)
+{
+  for (int turn = 0; turn < 200; turn++) {
+    FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
+    if (last == NULL)
+      return NULL;
+    fprintf(last, "%d", wanted - 1);
+    if (fclose(last) != 0)
+      return NULL;
+    test_child *child = child_start(NULL);
+    if (child->pid == wanted)
+      return child;
+    child_end(child);
+  }
+  return NULL;
+}
+
+static void
+contract_000_a_handle_stays_with_its_process_when_the_pid_is_used_again(void **state)
+{
+  (void)state;
+  test_child *first = child_start(NULL);
+  pid_t pid = first->pid;
+  uint8_t *region = first->region;
+  HANDLE old = OpenProcess(PROCESS_ALL_ACCESS, FALSE, (DWORD)pid);
+  BYTE byte = 0;
+  assert_true(ReadProcessMemory(old, region, &byte, 1, NULL));
+  child_end(first);
+  test_child *second = child_with_pid(pid);
+  if (second == NULL) {
+    CloseHandle(old);
+    print_message("SKIP: the next pid cannot be chosen here (ns_last_pid)\n");
+    skip();
+  }
+  cordbg_target *target = session_open(second);
+  byte = 0xa5;
+  assert_false(ReadProcessMemory(old, second->region, &byte, 1, NULL));
+  assert_int_equal(GetLastError(), ERROR_ACCESS_DENIED);
+  assert_false(WriteProcessMemory(old, second->region, &byte, 1, NULL));
+  assert_int_equal(GetLastError(), ERROR_ACCESS_DENIED);
+  assert_int_equal(byte, 0xa5);
+  HANDLE young = OpenProcess(PROCESS_ALL_ACCESS, FALSE, (DWORD)pid);
+  assert_true(ReadProcessMemory(young, second->region, &byte, 1, NULL));
+  assert_int_equal(byte, pattern(second->region));
+  assert_true(CloseHandle(old) && CloseHandle(young));
+  cordbg_target_unref(target);
+  child_end(second);
+}
+
 /* ---- 001 WdbgExts ---- */
 
 static void
@@ -711,7 +817,7 @@ contract_004_reading(void **state)
   uint8_t *buffer = guarded_end(200);
   ULONG read = 99;
   for (int uncached = 0; uncached < 2; uncached++) {
-    HRESULT (*read_virtual)
+    HRESULT(*read_virtual)
     (IDebugDataSpaces4 *, ULONG64, PVOID, ULONG, PULONG) =
         uncached ? spaces->lpVtbl->ReadVirtualUncached : spaces->lpVtbl->ReadVirtual;
     memset(buffer, 0xa5, 200);
@@ -974,6 +1080,8 @@ main(void)
       cmocka_unit_test(contract_000_a_process_without_a_session),
       TEST(contract_000_write_behind_the_traps),
       TEST(contract_000_virtual_query),
+      cmocka_unit_test(contract_000_a_32_bit_process_is_read),
+      cmocka_unit_test(contract_000_a_handle_stays_with_its_process_when_the_pid_is_used_again),
       TEST(contract_001_reading),
       TEST(contract_001_writing),
       TEST(contract_001_the_current_process_is_the_threads),

@@ -6,6 +6,7 @@ memory_live_tests = \
 	tests/live/test-memory-reader-double \
 	tests/live/test-memory-race-double \
 	tests/live/test-memory-doors-double \
+	tests/live/test-memory-extension \
 	tests/live/test-memory-reader \
 	tests/live/test-memory-doors
 check_PROGRAMS += $(memory_live_tests)
@@ -15,6 +16,7 @@ memory_live_child = tests/live/memory-child.c tests/live/memory-child.h tests/li
 memory_live_double = tests/live/memory-tracer-double.c tests/live/memory-tracer-double.h
 memory_live_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(GLIB_CFLAGS) -pthread
 memory_live_libs = cordbg/memory/libmemory.la cordbg/com/libcom.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+memory_live_traced_deps = cordbg/memory/libmemory.la cordbg/tracer/libtracer-client.la cordbg/com/libcom.la
 memory_live_traced = cordbg/memory/libmemory.la cordbg/tracer/libtracer-client.la \
 	cordbg/com/libcom.la $(CMOCKA_LIBS) $(GLIB_LIBS)
 
@@ -37,4 +39,15 @@ tests_live_test_memory_reader_LDADD = $(memory_live_traced)
 tests_live_test_memory_doors_SOURCES = tests/live/memory-doors.c $(memory_live_child)
 tests_live_test_memory_doors_CFLAGS = $(memory_live_cflags)
 tests_live_test_memory_doors_LDADD = $(memory_live_traced)
+
+# An extension library in WinDbg's style; -rpath makes libtool build a shared one.
+check_LTLIBRARIES += tests/live/memory-extension.la
+tests_live_memory_extension_la_SOURCES = tests/live/memory-extension.c
+tests_live_memory_extension_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+tests_live_test_memory_extension_SOURCES = tests/live/memory-extension-host.c $(memory_live_child)
+tests_live_test_memory_extension_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DEXTENSION='"$(abs_builddir)/tests/live/.libs/memory-extension.so"'
+tests_live_test_memory_extension_CFLAGS = $(memory_live_cflags)
+tests_live_test_memory_extension_LDADD = $(memory_live_traced)
+tests_live_test_memory_extension_DEPENDENCIES = $(memory_live_traced_deps) tests/live/memory-extension.la
 endif
