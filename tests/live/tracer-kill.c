@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Row 28: the client is SIGKILLed at a random moment. No trap is left in the target, no thread
+ * stays stopped, it goes on, and it can be attached to again. CORDBG_KILLS: how often (50).
+ */
+#include "config.h"
+
+#include "tests/live/tracer-support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+__asm__(".text\n"
+        ".globl kill_add, kill_sse\n"
+        "kill_add: addq $1, %rdi\n mov %rdi, %rax\n ret\n"
+        "kill_sse: cvtsi2sdq %rdi, %xmm0\n cvttsd2siq %xmm0, %rax\n ret\n");
+extern long kill_add(long), kill_sse(long);
+
+static test_stage *the_stage;
+
+static void *
+work(void *data)
+{
+  long me = (long)(intptr_t)data;
+  the_stage->ready++;
+  for (long i = 0;; i++) {
+    if (kill_add(i) != i + 1 || kill_sse(i) != i)
+      the_stage->result++;
+    the_stage->count[me]++;
+  }
+  return NULL;
+}
+
+static void *
+doze(void *data)
+{
+  (void)data;
+  for (;;)
+    usleep(1000);
+  return NULL;
+}
+
+static void
+work_body(test_stage *stage)
+{
+  pthread_t thread;
+  the_stage = stage;
+  for (long i = 0; i < 3; i++)
+    pthread_create(&thread, NULL, work, (void *)(intptr_t)i);
+  for (int i = 0; i < 3; i++)
+    pthread_create(&thread, NULL, doze, NULL);
+  pause();
+}
+
+/* The client that is going to be killed: it does all that changes the target, over and over. */
+static void
+be_client(int target, int keeps_socket)
+{
+  cordbg_tracer *tracer;
+  cordbg_event event;
+  cordbg_error error;
+  const uint64_t sites[2] = {at(kill_add), at(kill_sse)};
+  cordbg_plant_result results[2];
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (FAILED(cordbg_tracer_start(&tracer, &error)) ||
+      FAILED(cordbg_tracer_attach(tracer, target, &error))) {
+    fprintf(stderr, "%s\n", error.sentence);
+    _exit(2);
+  }
+  if (keeps_socket && fork() == 0) { /* inherits all descriptors, and outlives its parent */
+    prctl(PR_SET_PDEATHSIG, 0);
+    alarm(2);
+    pause();
+    _exit(0);
+  }
+  for (;;) {
+    cordbg_tracer_plant(tracer, CORDBG_LAYER_MANAGED, sites, 2, results, &error);
+    for (int i = 0; i < 20; i++) {
+      if (cordbg_tracer_next_event(tracer, CORDBG_CHANNEL_MANAGED, 1000, &event, &error) != S_OK)
+        _exit(3);
+      cordbg_tracer_continue(tracer, &error);
+    }
+    cordbg_tracer_stop(tracer, NULL, &error);
+    cordbg_tracer_remove(tracer, CORDBG_LAYER_MANAGED, sites, 2, results, &error);
+    cordbg_tracer_continue(tracer, &error);
+    while (cordbg_tracer_next_event(tracer, CORDBG_CHANNEL_MANAGED, 0, &event, &error) == S_OK)
+      cordbg_tracer_continue(tracer, &error);
+  }
+}
+
+static uint64_t
+now_us(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+  uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+  return left < right ? -1 : left > right;
+}
+
+static void
+row_28_the_client_is_killed_at_any_moment(void **state)
+{
+  (void)state;
+  const char *wanted = getenv("CORDBG_KILLS");
+  int kills = wanted != NULL ? atoi(wanted) : 50;
+  uint64_t *times = calloc((size_t)kills + 1, sizeof *times);
+  test_session s;
+  srand(test_seed());
+  session_fork(&s, work_body);
+  await_int(&s.stage->ready, 3);
+  for (int i = 0; i < kills; i++) {
+    int client = fork();
+    if (client == 0)
+      be_client(s.pid, i % 5 == 4);
+    usleep((useconds_t)(rand() % 20000));
+    kill(client, SIGKILL);
+    uint64_t killed = now_us();
+    while (waitpid(client, NULL, 0) < 0 && errno == EINTR)
+      continue;
+    if (!is_free(s.pid))
+      fail_msg("kill %d: still traced by %d, state %c", i, tracer_of(s.pid), state_of(s.pid));
+    times[i] = now_us() - killed;
+    if (raw_byte(&s, at(kill_add)) == CORDBG_TRAP || raw_byte(&s, at(kill_sse)) == CORDBG_TRAP)
+      fail_msg("kill %d: a trap is left", i);
+    long before[3] = {s.stage->count[0], s.stage->count[1], s.stage->count[2]};
+    for (int thread = 0; thread < 3; thread++)
+      await_long(&s.stage->count[thread], before[thread] + 10);
+    assert_int_equal(s.stage->result, 0);
+  }
+  session_attach(&s); /* and once more, properly */
+  plant(&s, CORDBG_LAYER_MANAGED, at(kill_add));
+  next_hit(&s, at(kill_add));
+  session_detach(&s);
+  qsort(times, (size_t)kills, sizeof *times, compare);
+  printf("%d kills; target free again after (us): median %llu, 99%% %llu, most %llu\n", kills,
+         (unsigned long long)times[kills / 2], (unsigned long long)times[kills * 99 / 100],
+         (unsigned long long)times[kills - 1]);
+  free(times);
+  session_end(&s);
+}
+
+static void
+row_28_the_tracer_is_asked_to_end(void **state)
+{
+  (void)state;
+  const int signals[] = {SIGTERM, SIGHUP};
+  for (int i = 0; i < 2; i++) {
+    test_session s;
+    session_begin(&s, work_body, 3);
+    plant(&s, CORDBG_LAYER_MANAGED, at(kill_add));
+    next_hit(&s, at(kill_add));
+    if (i == 1)
+      go_on(&s);
+    kill(cordbg_tracer_tracer_pid(s.tracer), signals[i]);
+    assert_true(is_free(s.pid));
+    assert_int_not_equal(raw_byte(&s, at(kill_add)), CORDBG_TRAP);
+    long before = s.stage->count[0];
+    await_long(&s.stage->count[0], before + 10);
+    assert_int_equal(s.stage->result, 0);
+    session_end(&s);
+  }
+}
+
+static void
+row_30_the_target_is_killed_while_its_bytes_go_back(void **state)
+{
+  (void)state;
+  for (int i = 0; i < 20; i++) {
+    test_session s;
+    int status;
+    session_fork(&s, work_body);
+    await_int(&s.stage->ready, 3);
+    int client = fork();
+    if (client == 0)
+      be_client(s.pid, 0);
+    usleep((useconds_t)(rand() % 10000));
+    kill(client, SIGKILL);
+    kill(s.pid, SIGKILL);
+    waitpid(client, NULL, 0);
+    assert_int_equal(waitpid(s.pid, &status, 0), s.pid);
+    assert_int_equal(status, SIGKILL);
+    s.pid = 0;
+    session_end(&s);
+  }
+}
+
+int
+main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(row_28_the_client_is_killed_at_any_moment),
+      cmocka_unit_test(row_28_the_tracer_is_asked_to_end),
+      cmocka_unit_test(row_30_the_target_is_killed_while_its_bytes_go_back),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
