@@ -171,7 +171,9 @@ do_work(cordbg_runtime *runtime, const work *todo, GArray *events, cordbg_error 
 
   for (guint i = 0; i < todo->unloading->len; i++)
     cordbg_mono_end_domain(runtime, g_array_index(todo->unloading, uint64_t, i), events);
-  if (todo->modules || todo->all) {
+  /* An assembly that enters a further domain is not told by the profiler: its image is loaded
+     already. A wanted method compiled there is the first that is seen of it. */
+  if (todo->modules || todo->all || todo->compiled->len > 0) {
     hr = cordbg_mono_scan_domains(runtime, events, error);
     if (SUCCEEDED(hr))
       hr = cordbg_mono_scan_modules(runtime, events, error);
