@@ -58,14 +58,14 @@ status_number(const char *status, const char *name)
 }
 
 static HRESULT
-check_image(int pid, cordbg_error *error)
+check_image(int pid, bool leader_ended, cordbg_error *error)
 {
   char path[64];
   unsigned char identification[EI_NIDENT];
   snprintf(path, sizeof path, "/proc/%d/exe", pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
-    if (errno == ENOENT)
+    if (errno == ENOENT && !leader_ended)
       return cordbg_error_set(error, HRESULT_FROM_WIN32(ERROR_INVALID_PARAMETER), ENOENT, 0,
                               "process %d runs no program: it is a kernel thread or has ended",
                               pid);
@@ -100,7 +100,7 @@ check_process(int pid, char *status, size_t size, cordbg_error *error)
   if (tracer > 0)
     return cordbg_error_set(error, CORDBG_E_DEBUGGER_ALREADY_ATTACHED, EBUSY, 0,
                             "process %d is already being debugged, by process %ld", pid, tracer);
-  return check_image(pid, error);
+  return check_image(pid, state != NULL && *state == 'Z', error);
 }
 
 /* The seizing was refused with EPERM: name the setting that forbids it. */
@@ -228,7 +228,7 @@ cordbg_tracing_attach(cordbg_tracing *tracing, int pid, bool child, cordbg_error
   tracing->emulate_flags = shadow != NULL ? CORDBG_EMULATE_SHADOW_STACK : 0;
   hr = seize_all(tracing, pid, error);
   if (SUCCEEDED(hr))
-    hr = cordbg_space_open(&tracing->space, pid, error);
+    hr = cordbg_space_open(&tracing->space, cordbg_tracing_live_tid(tracing), error);
   if (FAILED(hr)) {
     unseize(tracing);
     tracing->processes = NULL;

@@ -187,8 +187,8 @@ cordbg_tracer_start(cordbg_tracer **ret, cordbg_error *error)
   tracer->request_fd = pairs[0][0];
   for (int i = 0; i < 2; i++)
     tracer->events[i] = (cordbg_event_socket){.fd = pairs[i + 1][0],
-                                            .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-                                            .spin_ns = SPIN_MAX_NS};
+                                              .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                                              .spin_ns = SPIN_MAX_NS};
   cpu_set_t cpus;
   tracer->can_spin = sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > 1;
   if (SUCCEEDED(hr))
@@ -210,9 +210,9 @@ cordbg_tracer_destroy(cordbg_tracer *tracer)
     cordbg_tracer_detach(tracer, NULL);
   if (tracer->table.header != NULL)
     cordbg_patch_table_unmap(&tracer->table);
-  const int descriptors[] = {tracer->request_fd, tracer->events[0].fd, tracer->events[1].fd,
-                             tracer->interrupt_fd, tracer->mem_fd,
-                             tracer->events[0].wake_fd, tracer->events[1].wake_fd};
+  const int descriptors[] = {
+      tracer->request_fd, tracer->events[0].fd,      tracer->events[1].fd,     tracer->interrupt_fd,
+      tracer->mem_fd,     tracer->events[0].wake_fd, tracer->events[1].wake_fd};
   for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
     if (descriptors[i] >= 0)
       close(descriptors[i]);
@@ -572,7 +572,7 @@ cordbg_tracer_next_event(cordbg_tracer *tracer, cordbg_event_channel channel, in
       return S_FALSE;
     uint64_t wakes;
     if (ready > 0 && polled[2].revents != 0 &&
-        read(socket->wake_fd, &wakes, sizeof wakes) == (ssize_t) sizeof wakes)
+        read(socket->wake_fd, &wakes, sizeof wakes) == (ssize_t)sizeof wakes)
       return S_FALSE;
   }
   return S_FALSE;

@@ -282,6 +282,8 @@ on_event(cordbg_tracing *tracing, cordbg_tracee *tracee, int event)
     cordbg_tracing_unqueue(tracing, tracee);
     tracee->over = 0;
     cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
+    if (tracee->process->target && tracee->tid == tracing->space.tid)
+      tracing->space.tid = cordbg_tracing_live_tid(tracing);
     ptrace(PTRACE_CONT, tracee->tid, NULL, NULL);
     break;
   default: /* VFORK_DONE */

@@ -201,7 +201,11 @@ run(cordbg_tracing *tracing)
     if (tracing->ending)
       break;
     if (busy) {
-      spin_until = tracing->can_spin ? cordbg_tracing_now() + tracing->spin_requests : 0;
+      /* Only while the target stands still: looking for stops would take the CPU that the thread
+         which is to run into the next trap needs. Asleep, the tracer is woken on that very CPU. */
+      bool still = tracing->session == CORDBG_SESSION_STOPPED;
+      spin_until =
+          tracing->can_spin && still ? cordbg_tracing_now() + tracing->spin_requests : 0;
       continue;
     }
     if (cordbg_tracing_now() < spin_until)

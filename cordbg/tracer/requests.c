@@ -96,7 +96,7 @@ do_attach(cordbg_tracing *tracing, size_t length, size_t *size, int *fd, cordbg_
   if (FAILED(hr))
     return hr;
   char path[64];
-  snprintf(path, sizeof path, "/proc/%d/mem", request->pid);
+  snprintf(path, sizeof path, "/proc/%d/mem", cordbg_tracing_live_tid(tracing));
   *fd = open(path, O_RDONLY | O_CLOEXEC);
   answer->thread_count = tracing->target->threads;
   return S_OK;
@@ -200,9 +200,9 @@ do_write(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *err
     return cordbg_error_set_errno(error, status, fault,
                                   "0x%llx lies in a shared mapping of a file on disk: a write "
                                   "would reach the disk",
-                                  (unsigned long long) fault);
+                                  (unsigned long long)fault);
   return cordbg_error_set_errno(error, status, fault, "0x%llx cannot be written: %s",
-                                (unsigned long long) fault, strerror(status));
+                                (unsigned long long)fault, strerror(status));
 }
 
 /* The thread for a request about registers: STOPPED, woken if it was asleep. */

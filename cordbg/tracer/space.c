@@ -19,21 +19,21 @@
 #define SPACE_IOV 512u
 
 HRESULT
-cordbg_space_open(cordbg_space *space, int pid, cordbg_error *error)
+cordbg_space_open(cordbg_space *space, int tid, cordbg_error *error)
 {
   char path[64];
   *space = CORDBG_SPACE_NONE;
-  snprintf(path, sizeof path, "/proc/%d/mem", pid);
+  snprintf(path, sizeof path, "/proc/%d/mem", tid);
   int mem = open(path, O_RDWR | O_CLOEXEC);
   if (mem < 0)
     return cordbg_error_set_errno(error, errno, 0, "cannot open %s: %s", path, strerror(errno));
   cordbg_maps maps = CORDBG_MAPS_NONE;
-  HRESULT hr = cordbg_maps_open(&maps, pid, error);
+  HRESULT hr = cordbg_maps_open(&maps, tid, error);
   if (FAILED(hr)) {
     close(mem);
     return hr;
   }
-  space->pid = pid;
+  space->tid = tid;
   space->mem = mem;
   space->maps = maps;
   space->vm_calls = true;
@@ -101,13 +101,13 @@ static int
 open_mapped_file(const cordbg_space *space, const cordbg_mapping *mapping)
 {
   char path[96];
-  snprintf(path, sizeof path, "/proc/%d/map_files/%llx-%llx", space->pid,
+  snprintf(path, sizeof path, "/proc/%d/map_files/%llx-%llx", space->tid,
            (unsigned long long)mapping->start, (unsigned long long)mapping->end);
   int fd = reopen_if_same(path, mapping);
   if (fd >= 0)
     return fd;
   /* Without the capability for map_files: one of the target's descriptors, if it kept one. */
-  snprintf(path, sizeof path, "/proc/%d/fd", space->pid);
+  snprintf(path, sizeof path, "/proc/%d/fd", space->tid);
   DIR *directory = opendir(path);
   if (directory == NULL)
     return -1;
@@ -117,7 +117,7 @@ open_mapped_file(const cordbg_space *space, const cordbg_mapping *mapping)
     unsigned long number = strtoul(entry->d_name, &end, 10);
     if (end == entry->d_name || *end != '\0')
       continue;
-    snprintf(path, sizeof path, "/proc/%d/fd/%lu", space->pid, number);
+    snprintf(path, sizeof path, "/proc/%d/fd/%lu", space->tid, number);
     fd = reopen_if_same(path, mapping);
   }
   closedir(directory);
@@ -196,7 +196,7 @@ cordbg_space_read_pieces(cordbg_space *space, cordbg_space_piece *pieces, size_t
     }
     ssize_t got = -1;
     if (space->vm_calls) {
-      got = process_vm_readv(space->pid, local, batch, remote, batch, 0);
+      got = process_vm_readv(space->tid, local, batch, remote, batch, 0);
       if (got < 0 && (errno == EPERM || errno == ENOSYS))
         space->vm_calls = false;
     }
@@ -260,7 +260,7 @@ cordbg_space_store(cordbg_space *space, uint64_t address, const void *data, size
   if (space->vm_calls) {
     struct iovec local = {(void *)(uintptr_t)data, size};
     struct iovec remote = {(void *)(uintptr_t)address, size};
-    ssize_t count = process_vm_writev(space->pid, &local, 1, &remote, 1, 0);
+    ssize_t count = process_vm_writev(space->tid, &local, 1, &remote, 1, 0);
     if (count >= 0 || (errno != EPERM && errno != ENOSYS))
       return count == (ssize_t)size;
     space->vm_calls = false;

@@ -32,7 +32,7 @@ typedef struct cordbg_space_file {
 } cordbg_space_file;
 
 typedef struct cordbg_space {
-  int pid;
+  int tid; /* a live thread of the process: the leader may end before the others */
   int mem; /* /proc/PID/mem, read and write */
   cordbg_maps maps;
   bool vm_calls; /* process_vm_readv and _writev work */
@@ -40,10 +40,11 @@ typedef struct cordbg_space {
   unsigned file_count;
 } cordbg_space;
 
-#define CORDBG_SPACE_NONE ((cordbg_space){.pid = -1, .mem = -1, .maps = CORDBG_MAPS_NONE})
+#define CORDBG_SPACE_NONE ((cordbg_space){.tid = -1, .mem = -1, .maps = CORDBG_MAPS_NONE})
 
-/* Opens the descriptors for a process. Also after its exec, which makes the old ones useless. */
-HRESULT cordbg_space_open(cordbg_space *space, int pid, cordbg_error *error);
+/* Opens the descriptors for the process of a live thread. Also after its exec, which makes the old
+   ones useless. */
+HRESULT cordbg_space_open(cordbg_space *space, int tid, cordbg_error *error);
 void cordbg_space_close(cordbg_space *space);
 
 /* The readable mapping that holds address. 0 or EFAULT, or the errno of the look-up. */

@@ -273,7 +273,7 @@ cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
     return true;
   }
   if (!tracee->process->target && !tracee->process->shares_memory) {
-    guest.pid = tracee->process->pid;
+    guest.tid = tracee->tid;
     guest.mem = tracee->process->mem;
     guest.vm_calls = true;
     space = &guest;

@@ -216,6 +216,16 @@ look_at_the_late(cordbg_tracing *tracing)
   }
 }
 
+int
+cordbg_tracing_live_tid(const cordbg_tracing *tracing)
+{
+  for (const cordbg_tracee *tracee = tracing->tracees; tracee != NULL; tracee = tracee->next) {
+    if (tracee->process == tracing->target && tracee->state != CORDBG_TRACEE_EXITING)
+      return tracee->tid;
+  }
+  return tracing->target->pid;
+}
+
 void
 cordbg_tracing_stop_all(cordbg_tracing *tracing)
 {

@@ -190,6 +190,8 @@ bool cordbg_tracee_fetch(cordbg_tracee *tracee);
 void cordbg_tracee_flush(cordbg_tracee *tracee);
 /* Resumes one STOPPED thread in the way that its stop asks for. Does not look at `hold`. */
 void cordbg_tracee_resume(cordbg_tracing *tracing, cordbg_tracee *tracee);
+/* A thread of the target by which its memory can be reached: a leader that ended has none. */
+int cordbg_tracing_live_tid(const cordbg_tracing *tracing);
 /* Stops every thread of the target; they stay so until cordbg_tracing_resume_all. */
 void cordbg_tracing_stop_all(cordbg_tracing *tracing);
 /* Lets the target go on, over the traps that were reported; or, when something new is to be told
