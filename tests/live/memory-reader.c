@@ -158,7 +158,7 @@ static int
 map_long(test_child *child)
 {
   (void)child;
-  long_region = mmap((void *)0x100000000000, LONG_SIZE, PROT_READ | PROT_WRITE,
+  long_region = mmap((void *)0x400000000000, LONG_SIZE, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   if (long_region == MAP_FAILED)
     return -1;
@@ -185,7 +185,7 @@ row_07_longer_than_the_kernel_moves_in_one_call(void **state)
   memset(buffer, 0xa5, window);
   size_t read = 0;
   cordbg_error error = {0};
-  assert_int_equal(cordbg_target_read(target, CORDBG_VIEW_CLIENT, 0x100000000000, buffer, LONG_SIZE,
+  assert_int_equal(cordbg_target_read(target, CORDBG_VIEW_CLIENT, 0x400000000000, buffer, LONG_SIZE,
                                       &read, &error),
                    S_OK);
   assert_int_equal(read, LONG_SIZE);
