@@ -500,6 +500,24 @@ read_by_the_second_route(void *data)
         memcmp(bytes, expected->bytes, sizeof bytes) != 0)
       test->differ++;
   }
+  /* A process without a session: nothing was opened for it before. It is shown as it is. */
+  cordbg_reader plain;
+  cordbg_reader_init(&plain, test->child->pid, (int)syscall(SYS_pidfd_open, test->child->pid, 0),
+                     NULL);
+  for (int i = 0; i < PROBES; i++) {
+    const range_probe *expected = &test->probes[i];
+    uint8_t bytes[sizeof expected->bytes], raw[sizeof expected->bytes];
+    size_t read, raw_read;
+    uint64_t address = (uintptr_t)test->child->region + expected->from;
+    HRESULT hr =
+        cordbg_reader_read(&plain, CORDBG_VIEW_CLIENT, address, bytes, expected->size, &read, NULL);
+    (void)cordbg_target_read(test->target, CORDBG_VIEW_RAW, address, raw, expected->size, &raw_read,
+                             NULL);
+    if (hr != expected->hr || read != expected->read || raw_read != read ||
+        memcmp(bytes, raw, read) != 0)
+      test->differ++;
+  }
+  cordbg_reader_deinit(&plain);
   return NULL;
 }
 
@@ -572,6 +590,76 @@ row_41_an_ordinary_user_is_refused(void **state)
   assert_int_equal(status, 0);
   child_end(child);
 }
+
+#ifndef MEMORY_DOUBLE
+/* ---- a new address space ---- */
+
+static long
+command_exec(long unused)
+{
+  (void)unused;
+  execlp("sleep", "sleep", "60", (char *)NULL);
+  return -1;
+}
+
+/* The first bytes of the program's image, by the mappings that the target has now. */
+static void
+check_image(cordbg_target *target)
+{
+  cordbg_mapping mapping;
+  char path[256];
+  uint8_t magic[4];
+  cordbg_error error = {0};
+  assert_int_equal(cordbg_target_find_mapping(target, 0, true, &mapping, path, sizeof path, &error),
+                   S_OK);
+  assert_non_null(strstr(path, "bin/"));
+  succeeded(cordbg_target_read_exact(target, CORDBG_VIEW_CLIENT, mapping.start, magic, 4, &error),
+            &error);
+  assert_memory_equal(magic, "\177ELF", 4);
+}
+
+static void *
+check_image_by_the_second_route(void *target)
+{
+  refuse_process_vm_readv(EPERM);
+  check_image(target);
+  return NULL;
+}
+
+static void
+row_24_after_an_exec_the_new_address_space_is_read(void **state)
+{
+  (void)state;
+  test_child *child = child_start(NULL);
+  cordbg_target *target = session_open(child);
+  plant(target, CORDBG_LAYER_MANAGED, child->region + 5);
+  /* No answer comes: what listened is gone. */
+  struct {
+    long (*function)(long);
+    long argument;
+  } command = {command_exec, 0};
+  assert_int_equal(write(child->commands, &command, sizeof command), sizeof command);
+  cordbg_event event = {0};
+  cordbg_error error = {0};
+  HRESULT hr = S_OK;
+  while (hr == S_OK && event.kind != CORDBG_EVENT_EXEC)
+    hr = cordbg_tracer_next_event(cordbg_target_tracer(target), CORDBG_CHANNEL_MANAGED, 10000,
+                                  &event, &error);
+  assert_int_equal(hr, S_OK);
+  check_image(target);
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, check_image_by_the_second_route, target), 0);
+  pthread_join(thread, NULL);
+  uint8_t byte;
+  size_t read;
+  assert_int_equal(cordbg_target_read(target, CORDBG_VIEW_CLIENT, (uintptr_t)child->region, &byte,
+                                      1, &read, NULL),
+                   CORDBG_E_READVIRTUAL_FAILURE);
+  succeeded(cordbg_tracer_continue(cordbg_target_tracer(target), &error), &error);
+  cordbg_target_unref(target);
+  child_end(child);
+}
+#endif
 
 /* ---- batches, strings, mappings ---- */
 
@@ -741,6 +829,9 @@ main(void)
       cmocka_unit_test(row_42_a_byte_changed_from_outside_shows),
       cmocka_unit_test(row_41_seccomp_refuses_process_vm_readv),
       cmocka_unit_test(row_41_an_ordinary_user_is_refused),
+#ifndef MEMORY_DOUBLE
+      cmocka_unit_test(row_24_after_an_exec_the_new_address_space_is_read),
+#endif
       cmocka_unit_test(batch_equals_single_reads),
       cmocka_unit_test(strings_end_where_they_end),
       cmocka_unit_test(mappings_by_the_ioctl_and_by_the_text_are_the_same),

@@ -7,6 +7,7 @@ memory_live_tests = \
 	tests/live/test-memory-race-double \
 	tests/live/test-memory-doors-double \
 	tests/live/test-memory-extension \
+	tests/live/test-memory-race \
 	tests/live/test-memory-reader \
 	tests/live/test-memory-doors
 check_PROGRAMS += $(memory_live_tests)
@@ -21,20 +22,27 @@ memory_live_traced = cordbg/memory/libmemory.la cordbg/tracer/libtracer-client.l
 	cordbg/com/libcom.la $(CMOCKA_LIBS) $(GLIB_LIBS)
 
 tests_live_test_memory_reader_double_SOURCES = tests/live/memory-reader.c $(memory_live_child) $(memory_live_double)
+tests_live_test_memory_reader_double_CPPFLAGS = $(AM_CPPFLAGS) -DMEMORY_DOUBLE
 tests_live_test_memory_reader_double_CFLAGS = $(memory_live_cflags)
 tests_live_test_memory_reader_double_LDADD = $(memory_live_libs)
 
 tests_live_test_memory_race_double_SOURCES = tests/live/memory-race.c $(memory_live_child) $(memory_live_double)
+tests_live_test_memory_race_double_CPPFLAGS = $(AM_CPPFLAGS) -DMEMORY_DOUBLE
 tests_live_test_memory_race_double_CFLAGS = $(memory_live_cflags)
 tests_live_test_memory_race_double_LDADD = $(memory_live_libs)
 
 tests_live_test_memory_doors_double_SOURCES = tests/live/memory-doors.c $(memory_live_child) $(memory_live_double)
+tests_live_test_memory_doors_double_CPPFLAGS = $(AM_CPPFLAGS) -DMEMORY_DOUBLE
 tests_live_test_memory_doors_double_CFLAGS = $(memory_live_cflags)
 tests_live_test_memory_doors_double_LDADD = $(memory_live_libs)
 
 tests_live_test_memory_reader_SOURCES = tests/live/memory-reader.c $(memory_live_child)
 tests_live_test_memory_reader_CFLAGS = $(memory_live_cflags)
 tests_live_test_memory_reader_LDADD = $(memory_live_traced)
+
+tests_live_test_memory_race_SOURCES = tests/live/memory-race.c $(memory_live_child)
+tests_live_test_memory_race_CFLAGS = $(memory_live_cflags)
+tests_live_test_memory_race_LDADD = $(memory_live_traced)
 
 tests_live_test_memory_doors_SOURCES = tests/live/memory-doors.c $(memory_live_child)
 tests_live_test_memory_doors_CFLAGS = $(memory_live_cflags)
