@@ -351,7 +351,7 @@ void
 cordbg_breakpoints_code_compiled(cordbg_session *session, const cordbg_rt_code *body, int tid)
 {
   cordbg_module *module;
-  if (FAILED(cordbg_session_module(session, body->module, &module, NULL)))
+  if (FAILED(cordbg_tell_module(session, body->module, &module, NULL)))
     return;
   gint64 key = method_key(module->image, body->token);
   GPtrArray *list = g_hash_table_lookup(session->methods, &key);
@@ -445,7 +445,9 @@ cordbg_breakpoints_hit(cordbg_session *session, const cordbg_event *event)
   if (SUCCEEDED(hr) && where == 0)
     where = thread->domain;
   if (SUCCEEDED(hr))
-    hr = cordbg_session_domain(session, where, &domain, &error);
+    hr = cordbg_tell_domain(session, where, &domain, &error);
+  if (SUCCEEDED(hr))
+    hr = cordbg_tell_thread(session, thread, &error);
   if (FAILED(hr)) {
     cordbg_log(CORDBG_LOG_ERROR, "a hit at 0x%llx on thread %d cannot be told: %s",
                (unsigned long long)event->address, event->tid, error.sentence);

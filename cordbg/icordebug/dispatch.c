@@ -57,26 +57,92 @@ take_callback(cordbg_session *session, cordbg_callback *ret)
   return true;
 }
 
+/* ---- What is there is told once ---- */
+
+HRESULT
+cordbg_tell_domain(cordbg_session *session, cordbg_rt_id id, cordbg_domain **ret,
+                   cordbg_error *error)
+{
+  HRESULT hr = cordbg_session_domain(session, id, ret, error);
+  if (SUCCEEDED(hr) && !(*ret)->told) {
+    (*ret)->told = true;
+    cordbg_dispatch_queue(session, CORDBG_CALLBACK_CREATE_DOMAIN, *ret, NULL, NULL, S_OK);
+  }
+  return hr;
+}
+
+static HRESULT
+tell_assembly(cordbg_session *session, cordbg_rt_id id, cordbg_error *error)
+{
+  cordbg_assembly *assembly;
+  cordbg_domain *domain;
+  HRESULT hr = cordbg_session_assembly(session, id, &assembly, error);
+  if (FAILED(hr) || assembly->told)
+    return hr;
+  hr = cordbg_tell_domain(session, assembly->domain, &domain, error);
+  if (SUCCEEDED(hr)) {
+    assembly->told = true;
+    cordbg_dispatch_queue(session, CORDBG_CALLBACK_LOAD_ASSEMBLY, domain, NULL, assembly, S_OK);
+  }
+  return hr;
+}
+
+HRESULT
+cordbg_tell_module(cordbg_session *session, cordbg_rt_id id, cordbg_module **ret,
+                   cordbg_error *error)
+{
+  cordbg_module *module;
+  cordbg_domain *domain;
+  HRESULT hr = cordbg_session_module(session, id, &module, error);
+  if (SUCCEEDED(hr) && !module->told) {
+    hr = tell_assembly(session, module->assembly, error);
+    if (SUCCEEDED(hr))
+      hr = cordbg_session_domain(session, module->domain, &domain, error);
+    if (SUCCEEDED(hr)) {
+      module->told = true;
+      cordbg_breakpoints_module_loaded(session, module);
+      cordbg_dispatch_queue(session, CORDBG_CALLBACK_LOAD_MODULE, domain, NULL, module, S_OK);
+    }
+  }
+  if (SUCCEEDED(hr) && ret != NULL)
+    *ret = module;
+  return hr;
+}
+
+HRESULT
+cordbg_tell_thread(cordbg_session *session, cordbg_thread *thread, cordbg_error *error)
+{
+  cordbg_domain *domain;
+  if (thread->told)
+    return S_OK;
+  HRESULT hr = cordbg_tell_domain(session, thread->domain, &domain, error);
+  if (SUCCEEDED(hr)) {
+    thread->told = true;
+    cordbg_dispatch_queue(session, CORDBG_CALLBACK_CREATE_THREAD, domain, thread, NULL, S_OK);
+  }
+  return hr;
+}
+
+static HRESULT
+tell_thread_by_id(cordbg_session *session, cordbg_rt_id id, cordbg_error *error)
+{
+  cordbg_thread *thread;
+  HRESULT hr = cordbg_session_thread(session, id, &thread, error);
+  return SUCCEEDED(hr) ? cordbg_tell_thread(session, thread, error) : hr;
+}
+
 /* ---- The replay of an attach ---- */
 
 static HRESULT
-replay_assembly(cordbg_session *session, cordbg_domain *domain, cordbg_rt_id id,
-                cordbg_error *error)
+replay_assembly(cordbg_session *session, cordbg_rt_id id, cordbg_error *error)
 {
-  cordbg_assembly *assembly;
   cordbg_rt_id *modules = NULL;
   size_t count = 0;
-  HRESULT hr = cordbg_session_assembly(session, id, &assembly, error);
-  if (FAILED(hr))
-    return hr;
-  cordbg_dispatch_queue(session, CORDBG_CALLBACK_LOAD_ASSEMBLY, domain, NULL, assembly, S_OK);
-  hr = session->ops->modules(session->runtime, id, &modules, &count, error);
-  for (size_t i = 0; i < count && SUCCEEDED(hr); i++) {
-    cordbg_module *module;
-    hr = cordbg_session_module(session, modules[i], &module, error);
-    if (SUCCEEDED(hr))
-      cordbg_dispatch_queue(session, CORDBG_CALLBACK_LOAD_MODULE, domain, NULL, module, S_OK);
-  }
+  HRESULT hr = tell_assembly(session, id, error);
+  if (SUCCEEDED(hr))
+    hr = session->ops->modules(session->runtime, id, &modules, &count, error);
+  for (size_t i = 0; i < count && SUCCEEDED(hr); i++)
+    hr = cordbg_tell_module(session, modules[i], NULL, error);
   g_free(modules);
   return hr;
 }
@@ -87,28 +153,12 @@ replay_domain(cordbg_session *session, cordbg_rt_id id, cordbg_error *error)
   cordbg_domain *domain;
   cordbg_rt_id *assemblies = NULL;
   size_t count = 0;
-  HRESULT hr = cordbg_session_domain(session, id, &domain, error);
-  if (FAILED(hr))
-    return hr;
-  cordbg_dispatch_queue(session, CORDBG_CALLBACK_CREATE_DOMAIN, domain, NULL, NULL, S_OK);
-  hr = session->ops->assemblies(session->runtime, id, &assemblies, &count, error);
+  HRESULT hr = cordbg_tell_domain(session, id, &domain, error);
+  if (SUCCEEDED(hr))
+    hr = session->ops->assemblies(session->runtime, id, &assemblies, &count, error);
   for (size_t i = 0; i < count && SUCCEEDED(hr); i++)
-    hr = replay_assembly(session, domain, assemblies[i], error);
+    hr = replay_assembly(session, assemblies[i], error);
   g_free(assemblies);
-  return hr;
-}
-
-static HRESULT
-replay_thread(cordbg_session *session, cordbg_rt_id id, cordbg_callback_kind kind,
-              cordbg_error *error)
-{
-  cordbg_thread *thread;
-  cordbg_domain *domain;
-  HRESULT hr = cordbg_session_thread(session, id, &thread, error);
-  if (SUCCEEDED(hr))
-    hr = cordbg_session_domain(session, thread->domain, &domain, error);
-  if (SUCCEEDED(hr))
-    cordbg_dispatch_queue(session, kind, domain, thread, NULL, S_OK);
   return hr;
 }
 
@@ -124,19 +174,13 @@ cordbg_dispatch_replay(cordbg_session *session, cordbg_error *error)
   if (SUCCEEDED(hr))
     hr = session->ops->threads(session->runtime, &threads, &thread_count, error);
   for (size_t i = 0; i < thread_count && SUCCEEDED(hr); i++)
-    hr = replay_thread(session, threads[i], CORDBG_CALLBACK_CREATE_THREAD, error);
+    hr = tell_thread_by_id(session, threads[i], error);
   g_free(domains);
   g_free(threads);
   return hr;
 }
 
 /* ---- The runtime's events ---- */
-
-static bool
-known(GHashTable *table, cordbg_rt_id id)
-{
-  return g_hash_table_contains(table, GSIZE_TO_POINTER(id));
-}
 
 static void *
 lookup(GHashTable *table, cordbg_rt_id id)
@@ -147,45 +191,21 @@ lookup(GHashTable *table, cordbg_rt_id id)
 static void
 runtime_loaded(cordbg_session *session, const cordbg_rt_event *event)
 {
-  cordbg_domain *domain = NULL;
+  cordbg_domain *domain;
   cordbg_error error = {.sentence = ""};
   HRESULT hr = S_OK;
-  /* What the replay told already, or an earlier event, is not told twice. */
   switch (event->kind) {
   case CORDBG_RT_EVENT_DOMAIN_CREATED:
-    if (known(session->domains, event->id))
-      return;
-    hr = cordbg_session_domain(session, event->id, &domain, &error);
-    if (SUCCEEDED(hr))
-      cordbg_dispatch_queue(session, CORDBG_CALLBACK_CREATE_DOMAIN, domain, NULL, NULL, S_OK);
+    hr = cordbg_tell_domain(session, event->id, &domain, &error);
     break;
-  case CORDBG_RT_EVENT_ASSEMBLY_LOADED: {
-    cordbg_assembly *assembly;
-    if (known(session->assemblies, event->id))
-      return;
-    hr = cordbg_session_assembly(session, event->id, &assembly, &error);
-    if (SUCCEEDED(hr))
-      hr = cordbg_session_domain(session, assembly->domain, &domain, &error);
-    if (SUCCEEDED(hr))
-      cordbg_dispatch_queue(session, CORDBG_CALLBACK_LOAD_ASSEMBLY, domain, NULL, assembly, S_OK);
+  case CORDBG_RT_EVENT_ASSEMBLY_LOADED:
+    hr = tell_assembly(session, event->id, &error);
     break;
-  }
-  case CORDBG_RT_EVENT_MODULE_LOADED: {
-    cordbg_module *module;
-    if (known(session->modules, event->id))
-      return;
-    hr = cordbg_session_module(session, event->id, &module, &error);
-    if (SUCCEEDED(hr))
-      hr = cordbg_session_domain(session, module->domain, &domain, &error);
-    if (SUCCEEDED(hr)) {
-      cordbg_breakpoints_module_loaded(session, module);
-      cordbg_dispatch_queue(session, CORDBG_CALLBACK_LOAD_MODULE, domain, NULL, module, S_OK);
-    }
+  case CORDBG_RT_EVENT_MODULE_LOADED:
+    hr = cordbg_tell_module(session, event->id, NULL, &error);
     break;
-  }
   case CORDBG_RT_EVENT_THREAD_STARTED:
-    if (!known(session->threads, event->id))
-      hr = replay_thread(session, event->id, CORDBG_CALLBACK_CREATE_THREAD, &error);
+    hr = tell_thread_by_id(session, event->id, &error);
     break;
   default:
     break;

@@ -70,6 +70,7 @@ typedef struct cordbg_domain {
   CORDBG_FACE(ICorDebugAppDomain2) as_domain2;
   cordbg_rt_id id;
   uint32_t number;
+  bool told; /* its CreateAppDomain is queued or was made; likewise below */
   char *name;
 } cordbg_domain;
 
@@ -79,6 +80,7 @@ typedef struct cordbg_assembly {
   CORDBG_FACE(ICorDebugAssembly2) as_assembly2;
   cordbg_rt_id id;
   cordbg_rt_id domain;
+  bool told;
   char *name;
 } cordbg_assembly;
 
@@ -91,6 +93,7 @@ typedef struct cordbg_module {
   cordbg_rt_id domain;
   uint32_t flags;
   uint32_t image; /* the same number for the same image in another domain */
+  bool told;
   uint64_t base;
   uint64_t size;
   char *name;
@@ -133,6 +136,7 @@ typedef struct cordbg_thread {
   cordbg_rt_id id; /* 0: a thread that the runtime has not told of */
   cordbg_rt_id domain;
   int tid;
+  bool told;
 } cordbg_thread;
 
 /* One trap that a breakpoint asked for. */
@@ -301,6 +305,15 @@ void cordbg_dispatch_event(cordbg_session *session, const cordbg_event *event);
 /* Asks the shim what has accumulated, after a stop without an event. Lock held. */
 HRESULT cordbg_dispatch_accumulated(cordbg_session *session, cordbg_error *error);
 void cordbg_dispatch_clear(cordbg_session *session);
+/*
+ * Queue that the thing is there, after that what it belongs to is; nothing when that was told
+ * before. Lock held.
+ */
+HRESULT cordbg_tell_domain(cordbg_session *session, cordbg_rt_id id, cordbg_domain **ret,
+                           cordbg_error *error);
+HRESULT cordbg_tell_module(cordbg_session *session, cordbg_rt_id id, cordbg_module **ret,
+                           cordbg_error *error);
+HRESULT cordbg_tell_thread(cordbg_session *session, cordbg_thread *thread, cordbg_error *error);
 /* References to the objects are taken. */
 void cordbg_dispatch_queue(cordbg_session *session, cordbg_callback_kind kind,
                            cordbg_domain *domain, cordbg_thread *thread, void *subject,

@@ -19,6 +19,22 @@
 
 enum { PATIENCE_S = 20 };
 
+/* ---- Leaks ---- */
+
+static size_t objects_before;
+static client *open_client;
+static GPid left_running[4]; /* programs that a failed test left behind */
+
+static void
+note_program(GPid pid, bool runs)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS(left_running); i++)
+    if (left_running[i] == (runs ? 0 : pid)) {
+      left_running[i] = runs ? pid : 0;
+      return;
+    }
+}
+
 /* ---- The handlers ---- */
 
 typedef struct client_callback {
@@ -91,21 +107,17 @@ UNKNOWN(managed2, ICorDebugManagedCallback2, from_managed2)
 UNKNOWN(unmanaged, ICorDebugUnmanagedCallback, from_unmanaged)
 
 static void
-write_down(client *c, const told *what, bool unmanaged)
+come_in(client *c)
 {
   pthread_mutex_lock(&c->lock);
-  g_ptr_array_add(c->names, g_strdup(what->name));
-  if (!unmanaged) {
-    if (!c->managed_thread_known) {
-      c->managed_thread = pthread_self();
-      c->managed_thread_known = true;
-    }
-    if (!pthread_equal(c->managed_thread, pthread_self()))
-      c->foreign++;
-    if (++c->inside > c->most_inside_managed)
-      c->most_inside_managed = c->inside;
+  if (!c->managed_thread_known) {
+    c->managed_thread = pthread_self();
+    c->managed_thread_known = true;
   }
-  pthread_cond_broadcast(&c->changed);
+  if (!pthread_equal(c->managed_thread, pthread_self()))
+    c->foreign++;
+  if (++c->inside > c->most_inside_managed)
+    c->most_inside_managed = c->inside;
   pthread_mutex_unlock(&c->lock);
 }
 
@@ -118,13 +130,15 @@ happened(client *c, const told *what)
   /* What the hook or the main thread releases meanwhile must not be what is continued by. */
   if (controller != NULL)
     ICorDebugController_AddRef(controller);
-  write_down(c, what, unmanaged);
+  if (!unmanaged)
+    come_in(c);
   then next = c->hook != NULL ? c->hook(c, what) : GO_ON;
-  if (!unmanaged) {
-    pthread_mutex_lock(&c->lock);
-    c->inside--;
-    pthread_mutex_unlock(&c->lock);
-  }
+  /* Written down behind the hook: who waits for the name finds the hook's work done. */
+  pthread_mutex_lock(&c->lock);
+  c->inside -= !unmanaged;
+  g_ptr_array_add(c->names, g_strdup(what->name));
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
   if (next == GO_ON && unmanaged)
     ICorDebugProcess_Continue(c->process, what->out_of_band);
   else if (next == GO_ON)
@@ -249,6 +263,7 @@ client_open(client *c, client_hook hook, void *data)
   callback->references = 1;
   callback->owner = c;
   c->callback = callback;
+  open_client = c;
   assert_ok(CordbgCreate(&IID_ICorDebug, (void **)&c->cordebug));
   assert_ok(ICorDebug_Initialize(c->cordebug));
   assert_ok(ICorDebug_SetManagedHandler(c->cordebug, &callback->managed));
@@ -303,6 +318,7 @@ client_close(client *c)
     c->cordebug = NULL;
   }
   release(c->callback);
+  open_client = NULL;
   g_ptr_array_free(c->names, TRUE);
 }
 
@@ -362,6 +378,77 @@ client_await_objects(size_t before)
   assert_int_equal(cordbg_object_count(), before);
 }
 
+/* ---- Breakpoints by name ---- */
+
+/* Sets the breakpoint in a module that has the method. */
+void
+breaking_set(breaking *b, ICorDebugModule *module)
+{
+  mdMethodDef tokens[8];
+  ULONG32 count = 0;
+  if (b->once && b->set > 0)
+    return;
+  HRESULT hr = cordbg_find_methods(module, b->type, b->method, 8, tokens, &count);
+  if (hr == S_FALSE)
+    return;
+  hook_ok(hr);
+  for (ULONG32 i = 0; i < count && i < 8 && b->set < BREAKING_MAX; i++) {
+    ICorDebugFunction *function;
+    ICorDebugCode *code;
+    hook_ok(ICorDebugModule_GetFunctionFromToken(module, tokens[i], &function));
+    hook_ok(ICorDebugFunction_GetILCode(function, &code));
+    hook_ok(ICorDebugCode_CreateBreakpoint(code, b->il, &b->breakpoints[b->set]));
+    b->set++;
+    ICorDebugCode_Release(code);
+    ICorDebugFunction_Release(function);
+  }
+}
+
+then
+breaking_hook(client *c, const told *what)
+{
+  breaking *b = c->data;
+  if (strcmp(what->name, "LoadModule") == 0)
+    breaking_set(b, what->module);
+  if (strcmp(what->name, "Breakpoint") != 0)
+    return GO_ON;
+  return __atomic_add_fetch(&b->hits, 1, __ATOMIC_SEQ_CST) == b->limit ? STAY : GO_ON;
+}
+
+void
+breaking_drop(breaking *b)
+{
+  for (unsigned i = 0; i < b->set; i++)
+    ICorDebugFunctionBreakpoint_Release(b->breakpoints[i]);
+  b->set = 0;
+}
+
+int
+client_test_setup(void **state)
+{
+  (void)state;
+  objects_before = cordbg_object_count();
+  return 0;
+}
+
+int
+client_test_teardown(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < G_N_ELEMENTS(left_running); i++)
+    if (left_running[i] != 0)
+      kill(left_running[i], SIGKILL);
+  if (open_client != NULL) {
+    /* A failed test left its client, on a stack that is gone: nothing after it can be believed. */
+    g_autofree char *story = client_story(open_client);
+    fprintf(stderr, "the test failed with its session open; callbacks: %.2000s\n", story);
+    fflush(stdout);
+    _exit(1);
+  }
+  client_await_objects(objects_before);
+  return 0;
+}
+
 /* ---- Debuggees ---- */
 
 char *
@@ -391,6 +478,7 @@ program_start(program *p, char *const *argv)
                                 G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
                                 &p->pid, NULL, &p->out, NULL, &error))
     fail_msg("%s", error->message);
+  note_program(p->pid, true);
   g_free(program_line(p->out, "ready"));
 }
 
@@ -440,6 +528,7 @@ program_check_unharmed(const program *p)
 void
 program_end(program *p)
 {
+  note_program(p->pid, false);
   kill(p->pid, SIGKILL);
   waitpid(p->pid, NULL, 0);
   close(p->out);
@@ -454,6 +543,7 @@ program_wait(program *p)
     info.si_pid = 0;
     assert_int_equal(waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
     if (info.si_pid != 0) {
+      note_program(p->pid, false);
       waitpid(p->pid, &status, 0);
       close(p->out);
       return status;

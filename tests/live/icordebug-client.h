@@ -15,6 +15,8 @@
 #include <glib.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include "cordbg/cordbg.h"
 
 typedef struct client client;
@@ -80,6 +82,33 @@ void client_await_objects(size_t before);
     g_utf16_to_utf8((const gunichar2 *)client_buffer, -1, NULL, NULL, NULL);                       \
   })
 
+/* ---- Breakpoints by name: a hook and its data ---- */
+
+enum { BREAKING_MAX = 32 };
+
+typedef struct breaking {
+  const char *type, *method;
+  ULONG32 il;
+  ICorDebugFunctionBreakpoint *breakpoints[BREAKING_MAX];
+  unsigned set;
+  unsigned once;  /* set in the first module that has the method, and in no other */
+  unsigned limit; /* stay at this hit; 0: never */
+  unsigned hits;
+} breaking;
+
+/* Sets the breakpoint on all methods of the name, when the module has any. */
+void breaking_set(breaking *b, ICorDebugModule *module);
+/* c->data is a breaking: sets it in each module that is loaded, counts hits. */
+then breaking_hook(client *c, const told *what);
+void breaking_drop(breaking *b);
+
+/* ---- Each test ends with as many objects of the library as it began with ---- */
+
+int client_test_setup(void **state);
+int client_test_teardown(void **state);
+#define CLIENT_TEST(function)                                                                      \
+  cmocka_unit_test_setup_teardown(function, client_test_setup, client_test_teardown)
+
 /* ---- Debuggees ---- */
 
 typedef struct program {
@@ -107,6 +136,16 @@ int program_wait(program *p);
       fail_msg("%s:%d: %s: 0x%08x %s", __FILE__, __LINE__, #expression, (unsigned)assert_ok_hr,    \
                cordbg_last_error(NULL, NULL, NULL));                                               \
   } while (0)
+/* For hooks: cmocka's failures may not leave the thread that they happen on. */
+#define hook_true(condition)                                                                       \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      fprintf(stderr, "%s:%d: %s is not so (last error: %s)\n", __FILE__, __LINE__, #condition,    \
+              cordbg_last_error(NULL, NULL, NULL));                                                \
+      abort();                                                                                     \
+    }                                                                                              \
+  } while (0)
+#define hook_ok(expression) hook_true((expression) == S_OK)
 #define assert_hr(expression, expected)                                                            \
   do {                                                                                             \
     HRESULT assert_hr_got = (expression);                                                          \

@@ -14,82 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cordbg/com/object.h"
-
-static size_t objects_before;
-
-static int
-setup(void **state)
-{
-  (void)state;
-  objects_before = cordbg_object_count();
-  return 0;
-}
-
-static int
-teardown(void **state)
-{
-  (void)state;
-  client_await_objects(objects_before);
-  return 0;
-}
-
-/* ---- What the tests share ---- */
-
-typedef struct breaking {
-  const char *type, *method;
-  ULONG32 il;
-  ICorDebugFunctionBreakpoint *breakpoints[8];
-  unsigned set;
-  unsigned limit; /* stay at this hit; 0: never */
-  unsigned hits;
-} breaking;
-
-/* Sets the breakpoint in a module that has the method. */
-static void
-set_in_module(breaking *b, ICorDebugModule *module)
-{
-  mdMethodDef tokens[8];
-  ULONG32 count = 0;
-  HRESULT hr = cordbg_find_methods(module, b->type, b->method, 8, tokens, &count);
-  if (hr == S_FALSE)
-    return;
-  assert_ok(hr);
-  for (ULONG32 i = 0; i < count && i < 8; i++) {
-    ICorDebugFunction *function;
-    ICorDebugCode *code;
-    assert_ok(ICorDebugModule_GetFunctionFromToken(module, tokens[i], &function));
-    assert_ok(ICorDebugFunction_GetILCode(function, &code));
-    assert_true(b->set < 8);
-    assert_ok(ICorDebugCode_CreateBreakpoint(code, b->il, &b->breakpoints[b->set]));
-    b->set++;
-    ICorDebugCode_Release(code);
-    ICorDebugFunction_Release(function);
-  }
-}
-
-static then
-break_hook(client *c, const told *what)
-{
-  breaking *b = c->data;
-  if (what->module != NULL && strcmp(what->name, "LoadModule") == 0)
-    set_in_module(b, what->module);
-  if (what->breakpoint != NULL && strcmp(what->name, "Breakpoint") == 0) {
-    unsigned hits = __atomic_add_fetch(&b->hits, 1, __ATOMIC_SEQ_CST);
-    if (hits == b->limit)
-      return STAY;
-  }
-  return GO_ON;
-}
-
-static void
-drop(breaking *b)
-{
-  for (unsigned i = 0; i < b->set; i++)
-    ICorDebugFunctionBreakpoint_Release(b->breakpoints[i]);
-  b->set = 0;
-}
-
 /* ---- Attach ---- */
 
 static void
@@ -97,7 +21,7 @@ attach_replays_in_order(void **state)
 {
   (void)state;
   program p;
-  client c;
+  static client c;
   program_start_mono(&p, "Counter", "60", NULL);
   client_open(&c, NULL, NULL);
   assert_ok(client_attach(&c, p.pid, FALSE));
@@ -125,14 +49,14 @@ breakpoint_on_compiled_method(void **state)
 {
   (void)state;
   program p;
-  client c;
+  static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 100};
   program_start_mono(&p, "Counter", "60", NULL);
-  client_open(&c, break_hook, &b);
+  client_open(&c, breaking_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 100);
   assert_int_equal(b.set, 1);
-  drop(&b);
+  breaking_drop(&b);
   client_close(&c);
   program_check_unharmed(&p);
   program_end(&p);
@@ -143,13 +67,13 @@ breakpoint_on_method_not_compiled_yet(void **state)
 {
   (void)state;
   program p;
-  client c;
+  static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 1};
   g_autofree char *path = mono_debuggee("Counter");
   char *argv[] = {(char *)"mono", path, (char *)"60", NULL};
   int out[2];
   assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-  client_open(&c, break_hook, &b);
+  client_open(&c, breaking_hook, &b);
   assert_ok(client_launch(&c, argv, 0, out[1]));
   close(out[1]);
   client_await(&c, "Breakpoint", 1);
@@ -157,9 +81,322 @@ breakpoint_on_method_not_compiled_yet(void **state)
   DWORD pid;
   assert_ok(ICorDebugProcess_GetID(c.process, &pid));
   p = (program){.pid = (GPid)pid, .out = out[0]};
-  drop(&b);
+  breaking_drop(&b);
   client_close(&c);
   g_free(program_line(out[0], "ready"));
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+/* Every instance of a generic method has the breakpoint: those of reference types, which share
+ * code, that of int, and that of a struct, which is compiled only later. */
+static then
+generic_hook(client *c, const told *what)
+{
+  then next = breaking_hook(c, what);
+  if (strcmp(what->name, "Breakpoint") == 0) {
+    ICorDebugRegisterSet *set;
+    CORDB_REGISTER rip = 0;
+    hook_ok(ICorDebugThread_GetRegisterSet(what->thread, &set));
+    hook_ok(ICorDebugRegisterSet_GetRegisters(set, 1ull << REGISTER_INSTRUCTION_POINTER, 1, &rip));
+    ICorDebugRegisterSet_Release(set);
+    g_autofree char *name = g_strdup_printf("at %llx", (unsigned long long)rip);
+    pthread_mutex_lock(&c->lock);
+    bool known = false;
+    for (guint i = 0; i < c->names->len; i++)
+      known = known || strcmp(c->names->pdata[i], name) == 0;
+    if (!known) {
+      g_ptr_array_add(c->names, g_steal_pointer(&name));
+      g_ptr_array_add(c->names, g_strdup("address"));
+      pthread_cond_broadcast(&c->changed);
+    }
+    pthread_mutex_unlock(&c->lock);
+  }
+  return next;
+}
+
+static void
+breakpoint_on_generic_method_reaches_all_instances(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  breaking b = {.type = "Debuggees.Generics", .method = "Show"};
+  ICorDebugFunction *function;
+  ICorDebugFunction2 *function2;
+  ICorDebugCodeEnum *codes;
+  ULONG count = 0;
+  program_start_mono(&p, "Generics", "60", "1.5", NULL);
+  client_open(&c, generic_hook, &b);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  /* int, the shared one of string and object, and later the struct's. */
+  client_await(&c, "address", 3);
+  assert_ok(ICorDebugProcess_Stop(c.process, 0));
+  assert_ok(ICorDebugFunctionBreakpoint_GetFunction(b.breakpoints[0], &function));
+  assert_ok(
+      ICorDebugFunction_QueryInterface(function, &IID_ICorDebugFunction2, (void **)&function2));
+  assert_ok(ICorDebugFunction2_EnumerateNativeCode(function2, &codes));
+  assert_ok(ICorDebugCodeEnum_GetCount(codes, &count));
+  assert_true(count >= 3);
+  ICorDebugCodeEnum_Release(codes);
+  ICorDebugFunction2_Release(function2);
+  ICorDebugFunction_Release(function);
+  breaking_drop(&b);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+/* ---- Domains ---- */
+
+/* Notes in which domain each hit was. */
+static then
+domain_hook(client *c, const told *what)
+{
+  then next = breaking_hook(c, what);
+  if (strcmp(what->name, "Breakpoint") == 0) {
+    ULONG32 number = 0;
+    ICorDebugAppDomain *domain;
+    hook_ok(ICorDebugAppDomain_GetID(what->domain, &number));
+    hook_ok(ICorDebugThread_GetAppDomain(what->thread, &domain));
+    hook_true(domain == what->domain);
+    ICorDebugAppDomain_Release(domain);
+    pthread_mutex_lock(&c->lock);
+    g_ptr_array_add(c->names, g_strdup_printf("in %u", number));
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+  }
+  return next;
+}
+
+static void
+one_breakpoint_misses_no_domain(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  breaking b = {.type = "Debuggees.Resident", .method = "Visit", .once = 1};
+  program_start_mono(&p, "AppDomains", "60", "keep", NULL);
+  client_open(&c, domain_hook, &b);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "in 1", 20);
+  client_await(&c, "in 2", 20);
+  assert_int_equal(b.set, 1);
+  assert_int_equal(client_count(&c, "CreateAppDomain"), 2);
+  breaking_drop(&b);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+/* A client that sets one in each module that it is told of hears of each hit once. */
+static void
+one_breakpoint_a_domain_tells_each_hit_once(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  breaking b = {.type = "Debuggees.Resident", .method = "Visit"};
+  program_start_mono(&p, "AppDomains", "60", "keep", NULL);
+  client_open(&c, domain_hook, &b);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "in 1", 30);
+  client_await(&c, "in 2", 30);
+  assert_int_equal(b.set, 2);
+  assert_ok(ICorDebugProcess_Stop(c.process, 0));
+  /* The program alternates between the two. */
+  int difference = (int)client_count(&c, "in 1") - (int)client_count(&c, "in 2");
+  assert_in_range(difference + 1, 0, 2);
+  CordbgStatistics statistics;
+  assert_ok(cordbg_read_statistics(c.process, &statistics));
+  BOOL queued = FALSE;
+  assert_ok(ICorDebugProcess_HasQueuedCallbacks(c.process, NULL, &queued));
+  breaking_drop(&b);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+/* Domains come and go under a breakpoint. */
+static void
+domains_that_come_and_go_are_told(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  breaking b = {.type = "Debuggees.Resident", .method = "Visit", .once = 1};
+  program_start_mono(&p, "AppDomains", "60", "churn", "1", NULL);
+  client_open(&c, domain_hook, &b);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "ExitAppDomain", 8);
+  assert_true(client_count(&c, "CreateAppDomain") >= client_count(&c, "ExitAppDomain"));
+  assert_true(client_count(&c, "Breakpoint") >= 14);
+  breaking_drop(&b);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+/* ---- Threads ---- */
+
+static void
+hits_of_many_threads_are_counted_exactly(void **state)
+{
+  (void)state;
+  static client c;
+  breaking b = {.type = "Debuggees.ManyThreads", .method = "Work"};
+  g_autofree char *path = mono_debuggee("ManyThreads");
+  char *argv[] = {(char *)"mono", path,          (char *)"60", (char *)"16",
+                  (char *)"0",    (char *)"100", NULL};
+  client_open(&c, breaking_hook, &b);
+  assert_ok(client_launch(&c, argv, 0, -1));
+  client_await(&c, "ExitProcess", 1);
+  assert_int_equal(b.hits, 1600);
+  assert_int_equal(c.foreign, 0);
+  assert_int_equal(c.most_inside_managed, 1);
+  assert_true(client_count(&c, "CreateThread") >= 17);
+  breaking_drop(&b);
+  client_close(&c);
+}
+
+static void
+attach_to_a_busy_program_100_times(void **state)
+{
+  (void)state;
+  program p;
+  breaking b = {.type = "Debuggees.ManyThreads", .method = "Work"};
+  program_start_mono(&p, "ManyThreads", "120", "8", "1", NULL);
+  for (int i = 0; i < 100; i++) {
+    static client c;
+    b.set = 0;
+    b.hits = 0;
+    client_open(&c, breaking_hook, &b);
+    assert_ok(client_attach(&c, p.pid, FALSE));
+    client_await(&c, "Breakpoint", 3);
+    breaking_drop(&b);
+    client_close(&c);
+    program_check_unharmed(&p);
+  }
+  program_end(&p);
+}
+
+/* Several threads stop and continue while hits come. */
+static void *
+stopper(void *data)
+{
+  client *c = data;
+  for (int i = 0; i < 50; i++) {
+    ICorDebugAppDomainEnum *domains;
+    ULONG count = 0;
+    hook_ok(ICorDebugProcess_Stop(c->process, 0));
+    hook_ok(ICorDebugProcess_EnumerateAppDomains(c->process, &domains));
+    hook_ok(ICorDebugAppDomainEnum_GetCount(domains, &count));
+    hook_true(count == 1);
+    ICorDebugAppDomainEnum_Release(domains);
+    hook_ok(ICorDebugProcess_Continue(c->process, FALSE));
+  }
+  return NULL;
+}
+
+static void
+stop_and_continue_from_other_threads(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  pthread_t threads[3];
+  breaking b = {.type = "Debuggees.ManyThreads", .method = "Work"};
+  program_start_mono(&p, "ManyThreads", "60", "4", NULL);
+  client_open(&c, breaking_hook, &b);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "Breakpoint", 1);
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, stopper, &c), 0);
+  for (int i = 0; i < 3; i++)
+    pthread_join(threads[i], NULL);
+  unsigned hits = client_count(&c, "Breakpoint");
+  client_await(&c, "Breakpoint", hits + 50);
+  breaking_drop(&b);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+/* ---- Several breakpoints, on and off ---- */
+
+static void
+breakpoints_at_one_address_are_all_told(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 1};
+  ICorDebugFunctionBreakpoint *second;
+  ICorDebugFunction *function;
+  BOOL active = FALSE, queued = FALSE;
+  program_start_mono(&p, "Counter", "60", NULL);
+  client_open(&c, breaking_hook, &b);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "Breakpoint", 1);
+
+  assert_ok(ICorDebugFunctionBreakpoint_GetFunction(b.breakpoints[0], &function));
+  assert_ok(ICorDebugFunction_CreateBreakpoint(function, &second));
+  assert_ok(ICorDebugFunctionBreakpoint_IsActive(second, &active));
+  assert_true(active);
+  b.limit = b.hits + 1;
+  assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
+  client_await(&c, "Breakpoint", 2);
+  /* The first of two was told; the second waits for the Continue. */
+  assert_ok(ICorDebugProcess_HasQueuedCallbacks(c.process, NULL, &queued));
+  assert_true(queued);
+  b.limit = b.hits + 1;
+  assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
+  client_await(&c, "Breakpoint", 3);
+  assert_ok(ICorDebugProcess_HasQueuedCallbacks(c.process, NULL, &queued));
+  assert_false(queued);
+
+  /* Switched off, both, they are heard of no more; the trap is gone. */
+  assert_ok(ICorDebugFunctionBreakpoint_Activate(second, FALSE));
+  assert_ok(ICorDebugFunctionBreakpoint_Activate(b.breakpoints[0], FALSE));
+  assert_ok(ICorDebugFunctionBreakpoint_Activate(b.breakpoints[0], FALSE));
+  b.limit = 0;
+  unsigned hits = b.hits;
+  assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
+  assert_ok(ICorDebugProcess_Stop(c.process, 0));
+  assert_int_equal(b.hits, hits);
+  ICorDebugFunctionBreakpoint_Release(second);
+  ICorDebugFunction_Release(function);
+  breaking_drop(&b);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+/* Switches the breakpoint off inside its own callback, and on again at a Stop. */
+static void
+breakpoint_toggled(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 1};
+  program_start_mono(&p, "Counter", "60", NULL);
+  client_open(&c, breaking_hook, &b);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "Breakpoint", 1);
+  for (int i = 0; i < 20; i++) {
+    unsigned hits = b.hits;
+    assert_ok(ICorDebugFunctionBreakpoint_Activate(b.breakpoints[0], FALSE));
+    assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
+    assert_ok(ICorDebugProcess_Stop(c.process, 0));
+    assert_int_equal(b.hits, hits);
+    assert_ok(ICorDebugFunctionBreakpoint_Activate(b.breakpoints[0], TRUE));
+    b.limit = hits + 1;
+    assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
+    client_await(&c, "Breakpoint", hits + 1);
+  }
+  breaking_drop(&b);
+  client_close(&c);
   program_check_unharmed(&p);
   program_end(&p);
 }
@@ -167,10 +404,21 @@ breakpoint_on_method_not_compiled_yet(void **state)
 int
 main(void)
 {
+  /* A method that was inlined has no code of its own to stop in. */
+  g_setenv("MONO_ENV_OPTIONS", "-O=-inline", TRUE);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(attach_replays_in_order, setup, teardown),
-      cmocka_unit_test_setup_teardown(breakpoint_on_compiled_method, setup, teardown),
-      cmocka_unit_test_setup_teardown(breakpoint_on_method_not_compiled_yet, setup, teardown),
+      CLIENT_TEST(attach_replays_in_order),
+      CLIENT_TEST(breakpoint_on_compiled_method),
+      CLIENT_TEST(breakpoint_on_method_not_compiled_yet),
+      CLIENT_TEST(breakpoint_on_generic_method_reaches_all_instances),
+      CLIENT_TEST(one_breakpoint_misses_no_domain),
+      CLIENT_TEST(one_breakpoint_a_domain_tells_each_hit_once),
+      CLIENT_TEST(domains_that_come_and_go_are_told),
+      CLIENT_TEST(hits_of_many_threads_are_counted_exactly),
+      CLIENT_TEST(attach_to_a_busy_program_100_times),
+      CLIENT_TEST(stop_and_continue_from_other_threads),
+      CLIENT_TEST(breakpoints_at_one_address_are_all_told),
+      CLIENT_TEST(breakpoint_toggled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
