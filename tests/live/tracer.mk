@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
-tracer_live_tests = tests/live/tracer-hits
+tracer_live_tests = tests/live/tracer-hits tests/live/tracer-life tests/live/tracer-kill \
+	tests/live/tracer-calls tests/live/tracer-space
 check_PROGRAMS += $(tracer_live_tests)
 TESTS += $(tracer_live_tests)
 tracer_live_sources = tests/live/tracer-support.c tests/live/tracer-support.h
@@ -10,4 +11,21 @@ tracer_live_libraries = cordbg/tracer/libtracer-client.la cordbg/memory/libpatch
 tests_live_tracer_hits_SOURCES = tests/live/tracer-hits.c $(tracer_live_sources)
 tests_live_tracer_hits_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_tracer_hits_LDADD = $(tracer_live_libraries)
+
+tests_live_tracer_life_SOURCES = tests/live/tracer-life.c $(tracer_live_sources)
+tests_live_tracer_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_tracer_life_LDADD = $(tracer_live_libraries)
+
+tests_live_tracer_kill_SOURCES = tests/live/tracer-kill.c $(tracer_live_sources)
+tests_live_tracer_kill_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_tracer_kill_LDADD = $(tracer_live_libraries)
+
+tests_live_tracer_calls_SOURCES = tests/live/tracer-calls.c $(tracer_live_sources)
+tests_live_tracer_calls_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_tracer_calls_LDADD = $(tracer_live_libraries)
+
+tests_live_tracer_space_SOURCES = tests/live/tracer-space.c cordbg/tracer/space.c \
+	$(tracer_live_sources)
+tests_live_tracer_space_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_tracer_space_LDADD = $(tracer_live_libraries)
 endif
