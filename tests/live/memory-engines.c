@@ -136,6 +136,41 @@ contract_001_every_member_is_filled_and_answers(void **state)
   assert_int_equal(cordbg_wdbgexts_fill(made->target, &made->apis), E_INVALIDARG);
 }
 
+#ifndef MEMORY_DOUBLE
+static void
+contract_001_contexts_of_a_stopped_target(void **state)
+{
+  fixture *made = *state;
+  cordbg_tracer *tracer = cordbg_target_tracer(made->target);
+  cordbg_reply_stop stopped;
+  cordbg_error error = {0};
+  CONTEXT context, again;
+  MEMORY_BASIC_INFORMATION info;
+  assert_false(made->apis64.lpGetThreadContextRoutine(0, &context, 100));
+  succeeded(cordbg_tracer_stop(tracer, &stopped, &error), &error);
+  assert_true(made->apis64.lpGetThreadContextRoutine(0, &context, sizeof context));
+  assert_true(VirtualQueryEx(made->handle, (void *)context.Rip, &info, sizeof info));
+  assert_int_equal(info.Protect, PAGE_EXECUTE_READ);
+  assert_true(VirtualQueryEx(made->handle, (void *)context.Rsp, &info, sizeof info));
+  assert_int_equal(info.Protect, PAGE_READWRITE);
+  /* Changed, seen by its thread id, and put back. */
+  context.R12 ^= 0x1234;
+  context.FltSave.XmmRegisters[7].Low ^= 0x5678;
+  assert_true(made->apis64.lpSetThreadContextRoutine(0, &context, sizeof context));
+  assert_true(
+      made->apis64.lpGetThreadContextRoutine((ULONG)made->child->pid, &again, sizeof again));
+  assert_int_equal(again.R12, context.R12);
+  assert_int_equal(again.Rip, context.Rip);
+  assert_int_equal(again.FltSave.XmmRegisters[7].Low, context.FltSave.XmmRegisters[7].Low);
+  context.R12 ^= 0x1234;
+  context.FltSave.XmmRegisters[7].Low ^= 0x5678;
+  assert_true(made->apis64.lpSetThreadContextRoutine(0, &context, sizeof context));
+  assert_false(made->apis64.lpGetThreadContextRoutine(1, &again, sizeof again));
+  succeeded(cordbg_tracer_continue(tracer, &error), &error);
+  assert_true(child_run(made->child, command_increment, (long)made->child->region) >= 0);
+}
+#endif
+
 /* ---- 004 IDebugDataSpaces4 ---- */
 
 static void
@@ -336,6 +371,9 @@ main(void)
       TEST(contract_001_writing),
       TEST(contract_001_the_current_process_is_the_threads),
       TEST(contract_001_every_member_is_filled_and_answers),
+#ifndef MEMORY_DOUBLE
+      TEST(contract_001_contexts_of_a_stopped_target),
+#endif
       TEST(contract_004_reading),
       TEST(contract_004_process_gone),
       TEST(contract_004_pointers_and_writing),
