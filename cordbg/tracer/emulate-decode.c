@@ -155,12 +155,17 @@ convert_memory(const ZydisDecodedInstruction *instruction, const ZydisDecodedOpe
   if (!convert_address_register(memory->base, &ret->base) ||
       !convert_address_register(memory->index, &ret->index))
     return false;
-  /* a SIB byte without base; Zydis 4.0 names r13d there when REX.B and 67 come together */
-  if (instruction->raw.modrm.mod == 0 && instruction->raw.modrm.rm == 4 &&
-      instruction->raw.sib.base == 5 && instruction->raw.modrm.offset != 0)
-    ret->base = CORDBG_REGISTER_NONE;
   ret->address_size = (uint8_t)(instruction->address_width / 8);
   ret->displacement = memory->disp.has_displacement ? memory->disp.value : 0;
+  /*
+   * A SIB byte without base has a displacement instead. Zydis 4.0 takes r13d for the base and drops
+   * the displacement when REX.B and 67 come together.
+   */
+  if (instruction->raw.modrm.mod == 0 && instruction->raw.modrm.rm == 4 &&
+      instruction->raw.sib.base == 5 && instruction->raw.modrm.offset != 0) {
+    ret->base = CORDBG_REGISTER_NONE;
+    ret->displacement = instruction->raw.disp.value;
+  }
   ret->segment = CORDBG_SEGMENT_FLAT;
   if (memory->segment == ZYDIS_REGISTER_FS)
     ret->segment = CORDBG_SEGMENT_FS;
