@@ -444,6 +444,32 @@ before_the_first_instruction_the_linker_can_already_be_trapped(void **state)
   waitpid(child, &status, 0);
 }
 
+static void
+before_the_first_instruction_mono_shows_its_exports(void **state)
+{
+  g_autofree char *mono = g_find_program_in_path("mono");
+  cordbg_modules *modules;
+  cordbg_symbol symbol;
+  int status;
+  pid_t child;
+
+  (void)state;
+  if (!mono) {
+    printf("SKIP: no mono on this machine\n");
+    skip();
+  }
+  child = start_stopped(mono);
+  modules = modules_of((int)child);
+  assert_int_equal(cordbg_symbol_find_in(modules, cordbg_modules_program(modules), "mono_jit_exec",
+                                         CORDBG_SYMBOLS_EXPORTED, &symbol, NULL),
+                   S_OK);
+  assert_int_equal(symbol.type, STT_FUNC);
+  assert_ptr_equal(cordbg_modules_at(modules, symbol.address), cordbg_modules_program(modules));
+  cordbg_modules_destroy(modules);
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+}
+
 /* ------------------------------------------------------------------ the table and its model */
 
 static void
@@ -708,6 +734,7 @@ main(void)
       cmocka_unit_test(a_process_that_is_not_there_is_an_error),
       cmocka_unit_test(the_linker_tells_its_list_and_its_function),
       cmocka_unit_test(before_the_first_instruction_the_linker_can_already_be_trapped),
+      cmocka_unit_test(before_the_first_instruction_mono_shows_its_exports),
       cmocka_unit_test(row_09_the_table_equals_a_naive_model),
       cmocka_unit_test(symbols_in_memory_equal_those_in_the_file),
       cmocka_unit_test(a_file_that_is_not_the_mapped_one_is_refused),
