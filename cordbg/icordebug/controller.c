@@ -214,6 +214,8 @@ cordbg_controller_continue(ICorDebugController *This, BOOL out_of_band)
   pthread_mutex_lock(&session->lock);
   if (session->life == CORDBG_LIFE_OVER)
     hr = session->over;
+  else if (session->life == CORDBG_LIFE_LEAVING && session->stop_count == 0)
+    hr = CORDBG_E_PROCESS_TERMINATED;
   else if (out_of_band ? !session->out_of_band : session->stop_count == 0)
     hr = CORDBG_E_SUPERFLOUS_CONTINUE;
   else {
@@ -226,9 +228,9 @@ cordbg_controller_continue(ICorDebugController *This, BOOL out_of_band)
     if (session->life == CORDBG_LIFE_ATTACHED)
       hr = cordbg_session_go_on(session, &error);
   }
-  bool over = session->life == CORDBG_LIFE_OVER;
+  bool over = session->life == CORDBG_LIFE_OVER || session->life == CORDBG_LIFE_LEAVING;
   pthread_mutex_unlock(&session->lock);
-  if (over)
+  if (over && FAILED(hr))
     return say_over(hr);
   if (hr == CORDBG_E_SUPERFLOUS_CONTINUE)
     return cordbg_fail(hr, "%s",

@@ -6,9 +6,17 @@ icordebug_libs = cordbg/liball.la $(RUNTIME_SHIMS) $(GLIB_LIBS) $(CMOCKA_LIBS) -
 icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-client.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/live/test-icordebug-mono
-TESTS += tests/live/test-icordebug-mono
+icordebug_tests = tests/live/test-icordebug-mono tests/live/test-icordebug-memory \
+	tests/live/test-icordebug-life
+check_PROGRAMS += $(icordebug_tests)
+TESTS += $(icordebug_tests)
 tests_live_test_icordebug_mono_SOURCES = tests/live/icordebug-mono.c $(icordebug_client)
 tests_live_test_icordebug_mono_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_mono_LDADD = $(icordebug_libs)
+tests_live_test_icordebug_memory_SOURCES = tests/live/icordebug-memory.c $(icordebug_client)
+tests_live_test_icordebug_memory_CFLAGS = $(icordebug_cflags)
+tests_live_test_icordebug_memory_LDADD = $(icordebug_libs)
+tests_live_test_icordebug_life_SOURCES = tests/live/icordebug-life.c $(icordebug_client)
+tests_live_test_icordebug_life_CFLAGS = $(icordebug_cflags)
+tests_live_test_icordebug_life_LDADD = $(icordebug_libs)
 endif
