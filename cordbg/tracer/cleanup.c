@@ -103,7 +103,7 @@ cordbg_tracing_cleanup(cordbg_tracing *tracing)
       tracing->ending = true;
       break;
     }
-    cordbg_tracing_wait_child(tracing, PATIENCE_NS / 10);
+    cordbg_tracing_wait_child(PATIENCE_NS / 10);
   }
   tracing->session = CORDBG_SESSION_GONE;
 }

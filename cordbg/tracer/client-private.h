@@ -13,7 +13,6 @@
 typedef struct cordbg_event_socket {
   int fd;
   int wake_fd;      /* eventfd: readable once cordbg_tracer_wake was called */
-  uint64_t spin_ns; /* how long the next wait looks before it sleeps */
 } cordbg_event_socket;
 
 struct cordbg_tracer {
@@ -26,7 +25,6 @@ struct cordbg_tracer {
   _Atomic int pid;
   int tracer_pid;
   uint32_t next_id;
-  bool can_spin;
   bool gone; /* the request socket broke */
   cordbg_patch_table table;
   uint8_t packet[CORDBG_PACKET_MAX];

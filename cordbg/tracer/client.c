@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +18,6 @@
 #include <unistd.h>
 
 #include "cordbg/tracer/spawn.h"
-
-#define SPIN_MAX_NS 60000u
-#define SPIN_MIN_NS 1000u
-#define REPLY_SPIN_NS 40000u
 
 static uint64_t
 now_ns(void)
@@ -80,20 +75,13 @@ cordbg_tracer_transact(cordbg_tracer *tracer, void *request, size_t size, size_t
     if (errno != EINTR)
       return tracer_is_gone(tracer, error);
   }
-  uint64_t until = tracer->can_spin ? now_ns() + REPLY_SPIN_NS : 0;
-  int flags = MSG_DONTWAIT, descriptor = -1;
+  int descriptor = -1;
   ssize_t got;
-  for (;;) {
-    got = receive(tracer->request_fd, tracer->packet, sizeof tracer->packet, flags, &descriptor);
-    if (got >= 0)
-      break;
-    if (errno == EAGAIN) {
-      if (now_ns() >= until)
-        flags = 0;
-    } else if (errno != EINTR) {
-      return tracer_is_gone(tracer, error);
-    }
-  }
+  do
+    got = receive(tracer->request_fd, tracer->packet, sizeof tracer->packet, 0, &descriptor);
+  while (got < 0 && errno == EINTR);
+  if (got < 0)
+    return tracer_is_gone(tracer, error);
   const cordbg_reply_header *reply = (const cordbg_reply_header *)tracer->packet;
   bool valid = (size_t)got >= sizeof *reply && reply->id == header->id &&
                reply->kind == header->kind && (FAILED(reply->error.hr) || (size_t)got >= minimum);
@@ -187,10 +175,7 @@ cordbg_tracer_start(cordbg_tracer **ret, cordbg_error *error)
   tracer->request_fd = pairs[0][0];
   for (int i = 0; i < 2; i++)
     tracer->events[i] = (cordbg_event_socket){.fd = pairs[i + 1][0],
-                                              .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-                                              .spin_ns = SPIN_MAX_NS};
-  cpu_set_t cpus;
-  tracer->can_spin = sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > 1;
+                                              .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   if (SUCCEEDED(hr))
     hr = greet(tracer, error);
   if (FAILED(hr)) {
@@ -544,25 +529,15 @@ cordbg_tracer_next_event(cordbg_tracer *tracer, cordbg_event_channel channel, in
                          cordbg_event *event, cordbg_error *error)
 {
   cordbg_event_socket *socket = &tracer->events[channel];
-  uint64_t start = now_ns(), now = start;
-  uint64_t end = timeout_ms < 0 ? UINT64_MAX : start + (uint64_t)timeout_ms * 1000000u;
-  uint64_t spin_end = tracer->can_spin ? start + socket->spin_ns : start;
+  uint64_t end = timeout_ms < 0 ? UINT64_MAX : now_ns() + (uint64_t)timeout_ms * 1000000u;
   while (!tracer->interrupted) {
     struct pollfd polled[3] = {{.fd = socket->fd, .events = POLLIN},
                                {.fd = tracer->interrupt_fd, .events = POLLIN},
                                {.fd = socket->wake_fd, .events = POLLIN}};
     HRESULT hr = take_event(tracer, socket, event, error);
-    now = now_ns();
-    if (hr == S_OK) { /* events that come fast are worth looking for before sleeping */
-      socket->spin_ns = now - start < SPIN_MAX_NS           ? SPIN_MAX_NS
-                        : socket->spin_ns / 2 > SPIN_MIN_NS ? socket->spin_ns / 2
-                                                            : SPIN_MIN_NS;
-      return S_OK;
-    }
-    if (FAILED(hr))
+    if (hr == S_OK || FAILED(hr))
       return hr;
-    if (now < spin_end)
-      continue;
+    uint64_t now = now_ns();
     if (now >= end)
       return S_FALSE;
     struct timespec left = {.tv_sec = (time_t)((end - now) / 1000000000u),

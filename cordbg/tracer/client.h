@@ -115,8 +115,7 @@ HRESULT cordbg_tracer_statistics(cordbg_tracer *tracer, cordbg_statistics *ret,
                                  cordbg_error *error);
 
 /*
- * Waits for the next event of a channel: spins a few microseconds while events come fast, then
- * sleeps. S_OK with *event filled; S_FALSE when interrupted; CORDBG_E_PROCESS_TERMINATED when the
+ * Waits for the next event of a channel. S_OK with *event filled; S_FALSE when interrupted; CORDBG_E_PROCESS_TERMINATED when the
  * tracer is gone (after its last event was read). timeout_ms < 0: no limit; S_FALSE also when it
  * passed.
  */

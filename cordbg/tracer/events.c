@@ -32,19 +32,8 @@ cordbg_tracing_now(void)
 }
 
 void
-cordbg_tracing_wait_child(cordbg_tracing *tracing, uint64_t timeout_ns)
+cordbg_tracing_wait_child(uint64_t timeout_ns)
 {
-  /* Most threads answer within microseconds: look a few times before sleeping. */
-  if (tracing->can_spin) {
-    uint64_t until = cordbg_tracing_now() + 20000;
-    siginfo_t info;
-    do {
-      info.si_pid = 0;
-      if (waitid(P_ALL, 0, &info, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL) != 0 ||
-          info.si_pid != 0)
-        return;
-    } while (cordbg_tracing_now() < until);
-  }
   struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000u),
                              .tv_nsec = (long)(timeout_ns % 1000000000u)};
   sigset_t none;

@@ -25,8 +25,10 @@
  *   - children that are not the target are never held.
  *   - nothing that the client sends is trusted; nothing that the target holds is.
  *
- * Waiting: while events come fast, the tracer looks again and again for some tens of microseconds
- * before it sleeps, because waking it costs as much. How long adapts to how fast the answers were.
+ * Waiting: it sleeps at once, in one ppoll for all. Looking again for some microseconds before
+ * sleeping was measured and is slower (docs/performance.md): the kernel wakes the tracer on the CPU
+ * of the thread that stopped, and the client on the CPU of the tracer, as long as each goes to
+ * sleep after it woke the next; whoever looks keeps the CPU from the one that it waits for.
  */
 #include "config.h"
 
@@ -35,7 +37,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,9 +44,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#define SPIN_MAX_NS 60000u
-#define SPIN_MIN_NS 2000u
 
 static volatile sig_atomic_t end_requested;
 
@@ -114,9 +112,6 @@ set_up(cordbg_tracing *tracing)
     fprintf(stderr, "cordbg-tracer: %s\n", error.sentence);
     return false;
   }
-  cpu_set_t cpus;
-  tracing->can_spin = sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) > 1;
-  tracing->spin_requests = SPIN_MAX_NS;
   return true;
 }
 
@@ -142,7 +137,6 @@ progress(cordbg_tracing *tracing)
     cordbg_patches_patrol(&tracing->patches, &tracing->space, cordbg_tracing_now());
     if (cordbg_tracing_report(tracing)) {
       tracing->session = CORDBG_SESSION_STOPPED;
-      tracing->sent_at = cordbg_tracing_now();
     } else {
       cordbg_tracing_resume_all(tracing);
     }
@@ -172,47 +166,17 @@ sleep_until_something(cordbg_tracing *tracing)
     cordbg_tracing_flush(tracing);
 }
 
-/* Longer looks where they were worth it, shorter ones where they were not. */
-static void
-adapt(cordbg_tracing *tracing, uint64_t now)
-{
-  if (tracing->sent_at == 0)
-    return;
-  uint64_t took = now - tracing->sent_at;
-  tracing->sent_at = 0;
-  if (took < SPIN_MAX_NS)
-    tracing->spin_requests = SPIN_MAX_NS;
-  else
-    tracing->spin_requests =
-        tracing->spin_requests / 2 > SPIN_MIN_NS ? tracing->spin_requests / 2 : SPIN_MIN_NS;
-}
-
 static void
 run(cordbg_tracing *tracing)
 {
-  uint64_t spin_until = 0;
   while (!tracing->ending && !end_requested) {
     bool busy = cordbg_tracing_take_stops(tracing);
     progress(tracing);
-    if (cordbg_tracing_take_request(tracing)) {
-      busy = true;
-      adapt(tracing, cordbg_tracing_now());
-    }
+    busy |= cordbg_tracing_take_request(tracing);
     if (tracing->ending)
       break;
-    if (busy) {
-      /* Only while the target stands still: looking for stops would take the CPU that the thread
-         which is to run into the next trap needs. Asleep, the tracer is woken on that very CPU. */
-      bool still = tracing->session == CORDBG_SESSION_STOPPED;
-      spin_until =
-          tracing->can_spin && still ? cordbg_tracing_now() + tracing->spin_requests : 0;
-      continue;
-    }
-    if (cordbg_tracing_now() < spin_until)
-      continue;
-    if (cordbg_tracing_take_exits(tracing))
-      continue;
-    sleep_until_something(tracing);
+    if (!busy && !cordbg_tracing_take_exits(tracing))
+      sleep_until_something(tracing);
   }
 }
 

@@ -159,13 +159,6 @@ struct cordbg_tracing {
   cordbg_cleanup_word cleanup_words[CORDBG_CLEANUP_WORDS_MAX];
   unsigned cleanup_count;
   int cleanup_kick;
-
-  /* spinning: nanoseconds */
-  uint64_t spin_requests; /* how long to spin for the next request */
-  uint64_t spin_stops;    /* how long to spin for the next stop */
-  uint64_t spin_until;
-  uint64_t sent_at;
-  bool can_spin;
 };
 
 #define CORDBG_PTRACE_OPTIONS                                                                      \
@@ -217,7 +210,7 @@ bool cordbg_tracing_take_stops(cordbg_tracing *tracing);
 /* Takes every exit that is there. */
 bool cordbg_tracing_take_exits(cordbg_tracing *tracing);
 /* Sleeps until a child of the tracer changes, at most timeout_ns. */
-void cordbg_tracing_wait_child(cordbg_tracing *tracing, uint64_t timeout_ns);
+void cordbg_tracing_wait_child(uint64_t timeout_ns);
 /* Takes a hit out of the queue (its thread is gone or goes elsewhere). */
 void cordbg_tracing_unqueue(cordbg_tracing *tracing, cordbg_tracee *tracee);
 
