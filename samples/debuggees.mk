@@ -8,6 +8,7 @@ debuggee_cs = \
   samples/debuggees/Generics.cs \
   samples/debuggees/AppDomains.cs \
   samples/debuggees/DynamicMethods.cs \
+  samples/debuggees/FreshMethods.cs \
   samples/debuggees/Exceptions.cs \
   samples/debuggees/NativeCalls.cs \
   samples/debuggees/Processes.cs
@@ -17,6 +18,7 @@ DEBUGGEE_IMAGES = \
   samples/debuggees/Generics.exe \
   samples/debuggees/AppDomains.exe \
   samples/debuggees/DynamicMethods.exe \
+  samples/debuggees/FreshMethods.exe \
   samples/debuggees/Exceptions.exe \
   samples/debuggees/NativeCalls.exe \
   samples/debuggees/Processes.exe

@@ -3,12 +3,13 @@
 BENCHES =
 include tests/bench/native.mk
 include tests/bench/memory.mk
+include tests/bench/session.mk
 
 EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)
 
-bench: $(BENCHES) $(pkglibexec_PROGRAMS)
+bench: all $(BENCHES)
 	@status=0; for b in $(BENCHES); do \
-	  CORDBG_LIBEXEC=$(abs_builddir)/cordbg/tracer ./$$b $(BENCHFLAGS) || status=1; \
+	  CORDBG_LIBEXEC=$(abs_builddir)/libexec CORDBG_DEBUGGEES=$(abs_builddir)/samples/debuggees ./$$b $(BENCHFLAGS) || status=1; \
 	done; exit $$status
 .PHONY: bench
