@@ -23,7 +23,7 @@ enum { PATIENCE_S = 20 };
 
 static size_t objects_before;
 static client *open_client;
-static bool poisoned; /* a failed test left a session: nothing after it can be believed */
+static bool poisoned;        /* a failed test left a session: nothing after it can be believed */
 static GPid left_running[4]; /* programs that a failed test left behind */
 
 static void

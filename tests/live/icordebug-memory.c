@@ -55,8 +55,8 @@ stop_at_tick(void)
   client_open(&s.c, memory_hook, &s);
   assert_ok(client_attach(&s.c, s.p.pid, TRUE));
   client_await(&s.c, "Breakpoint", 1);
-  assert_ok(ICorDebugProcess_QueryInterface(s.c.process, &IID_ICorDebugProcess2,
-                                            (void **)&s.process2));
+  assert_ok(
+      ICorDebugProcess_QueryInterface(s.c.process, &IID_ICorDebugProcess2, (void **)&s.process2));
   assert_ok(ICorDebugFunctionBreakpoint_GetFunction(s.b.breakpoints[0], &s.function));
   assert_ok(ICorDebugFunction_GetNativeCode(s.function, &s.native));
   return &s;
@@ -126,9 +126,8 @@ contract_003_native_breakpoint_stays_visible(void **state)
   assert_int_equal(client_byte(s, native), 0xcc);
   assert_ok(cordbg_read(s->c.process, CordbgViewPristine, native, 1, &pristine, &read));
   assert_int_equal(pristine, before);
-  assert_hr(
-      ICorDebugProcess2_SetUnmanagedBreakpoint(s->process2, native, 1, &original, &length),
-      CORDBG_E_NATIVE_PATCH_ALREADY_AT_ADDR);
+  assert_hr(ICorDebugProcess2_SetUnmanagedBreakpoint(s->process2, native, 1, &original, &length),
+            CORDBG_E_NATIVE_PATCH_ALREADY_AT_ADDR);
   assert_ok(ICorDebugProcess2_ClearUnmanagedBreakpoint(s->process2, native));
   assert_int_equal(raw_byte(s, native), before);
   assert_hr(ICorDebugProcess2_ClearUnmanagedBreakpoint(s->process2, native),
@@ -145,8 +144,7 @@ row_13_native_and_managed_at_one_address(void **state)
   BYTE pristine = 0, original = 0;
   SIZE_T read;
   assert_ok(cordbg_read(s->c.process, CordbgViewPristine, s->address, 1, &pristine, &read));
-  assert_ok(
-      ICorDebugProcess2_SetUnmanagedBreakpoint(s->process2, s->address, 1, &original, NULL));
+  assert_ok(ICorDebugProcess2_SetUnmanagedBreakpoint(s->process2, s->address, 1, &original, NULL));
   assert_int_equal(original, pristine);
   assert_int_equal(client_byte(s, s->address), 0xcc); /* the user's own */
   assert_ok(ICorDebugFunctionBreakpoint_Activate(s->b.breakpoints[0], FALSE));
@@ -205,7 +203,8 @@ contract_003_errors_and_counts(void **state)
             CORDBG_E_WRITEVIRTUAL_FAILURE);
   assert_int_equal(read, 0);
   let_go(s);
-  /* The process object is gone with the session: neutered answers are tested in icordebug-life.c. */
+  /* The process object is gone with the session: neutered answers are tested in icordebug-life.c.
+   */
 }
 
 static void
@@ -326,8 +325,7 @@ native_hook(client *c, const told *what)
     CONTEXT context = {.ContextFlags = CONTEXT_FULL};
     hook_ok(ICorDebugProcess_GetThreadContext(c->process, what->event->dwThreadId, sizeof context,
                                               (BYTE *)&context));
-    hook_true(context.Rip ==
-              (uintptr_t)what->event->u.Exception.ExceptionRecord.ExceptionAddress);
+    hook_true(context.Rip == (uintptr_t)what->event->u.Exception.ExceptionRecord.ExceptionAddress);
     hook_ok(ICorDebugProcess_ClearCurrentException(c->process, what->event->dwThreadId));
     *last = what->event->dwThreadId;
   }
@@ -349,8 +347,7 @@ unmanaged_callback_tells_native_hits(void **state)
   client_open(&c, native_hook, &last);
   assert_ok(client_attach(&c, p.pid, TRUE));
   client_await(&c, "CreateThread", 1);
-  assert_ok(ICorDebugProcess_QueryInterface(c.process, &IID_ICorDebugProcess2,
-                                            (void **)&process2));
+  assert_ok(ICorDebugProcess_QueryInterface(c.process, &IID_ICorDebugProcess2, (void **)&process2));
   assert_ok(cordbg_find_symbol(c.process, "libc!qsort", &address));
   /* While it runs. */
   assert_ok(ICorDebugProcess2_SetUnmanagedBreakpoint(process2, address, 1, &original, NULL));
@@ -374,8 +371,7 @@ native_breakpoints_need_interop(void **state)
   program_start_mono(&p, "Counter", "60", NULL);
   client_open(&c, NULL, NULL);
   assert_ok(client_attach(&c, p.pid, FALSE));
-  assert_ok(ICorDebugProcess_QueryInterface(c.process, &IID_ICorDebugProcess2,
-                                            (void **)&process2));
+  assert_ok(ICorDebugProcess_QueryInterface(c.process, &IID_ICorDebugProcess2, (void **)&process2));
   assert_hr(ICorDebugProcess2_SetUnmanagedBreakpoint(process2, 0x400000, 1, &original, NULL),
             CORDBG_E_MUST_BE_INTEROP_DEBUGGING);
   ICorDebugProcess2_Release(process2);
@@ -429,13 +425,15 @@ code_is_shown_without_traps(void **state)
 
   assert_ok(ICorDebugCode_GetILToNativeMapping(s->native, 64, &map_count, map));
   assert_in_range(map_count, 2, 64);
-  bool begins = false;
+  /* The runtime maps no instruction to IL offset 0: the method's first mapped one was taken. */
+  ULONG32 first = size;
   for (ULONG32 i = 0; i < map_count; i++) {
     assert_true(map[i].nativeStartOffset <= map[i].nativeEndOffset);
     assert_true(map[i].nativeEndOffset <= size);
-    begins = begins || (map[i].ilOffset == 0 && map[i].nativeStartOffset == at);
+    if ((int32_t)map[i].ilOffset >= 0 && map[i].nativeStartOffset < first)
+      first = map[i].nativeStartOffset;
   }
-  assert_true(begins);
+  assert_int_equal(first, at);
   let_go(s);
 }
 
@@ -463,8 +461,8 @@ il_code_is_the_method_s(void **state)
   assert_int_equal(got, size);
   assert_ok(ICorDebugProcess_ReadMemory(s->c.process, address, size, memory, &read));
   assert_memory_equal(code, memory, size);
-  assert_int_equal(code[0], 0x02);        /* ldarg.0 */
-  assert_int_equal(code[size - 1], 0x2a); /* ret */
+  assert_true(code[0] == 0x00 || code[0] == 0x02); /* nop or ldarg.0 */
+  assert_int_equal(code[size - 1], 0x2a);          /* ret */
   assert_ok(ICorDebugCode_GetFunction(il, &function));
   assert_ptr_equal(function, s->function);
   ICorDebugFunction_Release(function);
@@ -552,16 +550,16 @@ registers_and_context_agree(void **state)
   /* A changed register is the thread's, and is changed back. */
   CONTEXT changed = context;
   changed.R11 = 0x1122334455667788u;
-  assert_ok(ICorDebugProcess_SetThreadContext(s->c.process, s->tid, sizeof changed,
-                                              (BYTE *)&changed));
+  assert_ok(
+      ICorDebugProcess_SetThreadContext(s->c.process, s->tid, sizeof changed, (BYTE *)&changed));
   memset(&changed, 0, sizeof changed);
   changed.ContextFlags = CONTEXT_INTEGER;
-  assert_ok(ICorDebugProcess_GetThreadContext(s->c.process, s->tid, sizeof changed,
-                                              (BYTE *)&changed));
+  assert_ok(
+      ICorDebugProcess_GetThreadContext(s->c.process, s->tid, sizeof changed, (BYTE *)&changed));
   assert_int_equal(changed.R11, 0x1122334455667788u);
   assert_int_equal(changed.Rip, 0); /* CONTEXT_CONTROL was not asked for */
-  assert_ok(ICorDebugProcess_SetThreadContext(s->c.process, s->tid, sizeof context,
-                                              (BYTE *)&context));
+  assert_ok(
+      ICorDebugProcess_SetThreadContext(s->c.process, s->tid, sizeof context, (BYTE *)&context));
   ICorDebugRegisterSet_Release(set);
   ICorDebugThread_Release(thread);
   let_go(s);
