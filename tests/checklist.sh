@@ -16,7 +16,7 @@ limits=$(sed -n 's/^| *\([0-9][0-9, -]*\) *|.*/\1/p' "$source/docs/limits.md" | 
 
 status=0
 for row in $due; do
-  by=$(printf '%s\n' "$names" | grep -E "^rows?_([0-9]+_)*0?${row}_" | head -n 1) || :
+  by=$(printf '%s\n' "$names" | grep -E "(^|_)rows?_([0-9]+_)*0?${row}_" | head -n 1) || :
   if [ -n "$by" ]; then
     echo "PASS row $row: $by"
   elif printf '%s\n' $limits | grep -qx "$row"; then
