@@ -98,10 +98,11 @@ modules_come_in_load_order_with_their_bias(void **state)
   (void)state;
   dl_iterate_phdr(collect_bias, biases);
   assert_true(biases->len >= 3);
-  assert_int_equal(cordbg_modules_count(modules), biases->len);
+  /* there may be more that the linker does not know: valgrind's own, for one */
+  assert_true(cordbg_modules_count(modules) >= biases->len);
   for (guint i = 0; i < biases->len; i++)
     assert_int_equal(cordbg_modules_get(modules, i)->bias, g_array_index(biases, uint64_t, i));
-  assert_null(cordbg_modules_get(modules, biases->len));
+  assert_null(cordbg_modules_get(modules, cordbg_modules_count(modules)));
   assert_ptr_equal(cordbg_modules_get(modules, 0), cordbg_modules_program(modules));
   assert_int_equal(cordbg_modules_program(modules)->entry, getauxval(AT_ENTRY));
   cordbg_modules_destroy(modules);
@@ -544,8 +545,11 @@ symbols_in_memory_equal_those_in_the_file(void **state)
     const cordbg_module *module = cordbg_modules_get(modules, i);
     cordbg_symbol_table *memory = NULL, *dynamic = NULL, *all = NULL;
     cordbg_elf_headers headers;
-    int fd = open(module->path, O_RDONLY | O_CLOEXEC);
+    int fd;
 
+    if (!module->dynamic)
+      continue;
+    fd = open(module->path, O_RDONLY | O_CLOEXEC);
     assert_int_equal(cordbg_elf_memory_symbols(&modules->memory, module, &memory, NULL), S_OK);
     symbols += cordbg_symbol_table_count(memory);
     if (fd >= 0) {
