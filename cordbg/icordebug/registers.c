@@ -180,7 +180,7 @@ set2_get_available(ICorDebugRegisterSet2 *This, ULONG32 chunks, BYTE *mask)
   if (FAILED(hr))
     return hr;
   for (ULONG32 i = 0; i < chunks; i++)
-    mask[i] = i < 8 ? (BYTE)(available() >> (8 * i)) : 0;
+    mask[i] = (BYTE)(i < 8 ? available() >> (8 * i) : 0);
   return S_OK;
 }
 
