@@ -176,7 +176,8 @@ hand_out(cordbg_session *session, ICorDebugProcess **ret)
   cordbg_process *process = cordbg_session_process(session);
   cordbg_session_unref(session);
   if (process == NULL)
-    return cordbg_fail(CORDBG_E_PROCESS_TERMINATED, "the process has ended already");
+    return cordbg_fail(CORDBG_E_PROCESS_DETACHED,
+                       "the session is over already: the process ended, or a callback detached");
   *ret = &process->as_process.iface;
   return S_OK;
 }

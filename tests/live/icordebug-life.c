@@ -67,6 +67,33 @@ detach_inside_a_callback(void **state)
 }
 
 static then
+detach_at_once_hook(client *c, const told *what)
+{
+  /* DebugActiveProcess may not have returned yet: the process is the callback's. */
+  (void)c;
+  hook_true(strcmp(what->name, "CreateProcess") == 0);
+  hook_ok(ICorDebugProcess_Detach(what->process));
+  return STAY;
+}
+
+/* With the whole replay still queued. */
+static void
+detach_inside_create_process(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  program_start_mono(&p, "Counter", "60", NULL);
+  client_open(&c, detach_at_once_hook, NULL);
+  HRESULT hr = client_attach(&c, p.pid, FALSE);
+  assert_true(hr == S_OK || hr == CORDBG_E_PROCESS_TERMINATED || hr == CORDBG_E_PROCESS_DETACHED);
+  client_await(&c, "CreateProcess", 1);
+  program_check_unharmed(&p);
+  client_close(&c);
+  program_end(&p);
+}
+
+static then
 release_hook(client *c, const told *what)
 {
   then next = breaking_hook(c, what);
@@ -647,6 +674,7 @@ main(void)
 {
   const struct CMUnitTest tests[] = {
       CLIENT_TEST(detach_inside_a_callback),
+      CLIENT_TEST(detach_inside_create_process),
       CLIENT_TEST(last_release_inside_a_callback_detaches),
       CLIENT_TEST(last_release_detaches),
       CLIENT_TEST(detach_and_attach_again),

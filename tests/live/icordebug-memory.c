@@ -360,6 +360,104 @@ unmanaged_callback_tells_native_hits(void **state)
   program_end(&p);
 }
 
+/* One function with a breakpoint of each kind: each call is told twice, once on each thread. */
+typedef struct both {
+  breaking b;
+  ICorDebugProcess2 *process2;
+  CORDB_ADDRESS address;
+} both;
+
+static then
+both_hook(client *c, const told *what)
+{
+  both *all = c->data;
+  c->data = &all->b;
+  then next = breaking_hook(c, what);
+  c->data = all;
+  if (what->event != NULL)
+    hook_true((uintptr_t)what->event->u.Exception.ExceptionRecord.ExceptionAddress == all->address);
+  if (strcmp(what->name, "Breakpoint") == 0 && all->address == 0) {
+    ICorDebugRegisterSet *set;
+    BYTE original;
+    hook_ok(ICorDebugThread_GetRegisterSet(what->thread, &set));
+    hook_ok(ICorDebugRegisterSet_GetRegisters(set, 1, 1, &all->address));
+    ICorDebugRegisterSet_Release(set);
+    hook_ok(
+        ICorDebugProcess2_SetUnmanagedBreakpoint(all->process2, all->address, 1, &original, NULL));
+  }
+  return next;
+}
+
+static void
+row_13_both_kinds_at_one_address_are_both_told(void **state)
+{
+  (void)state;
+  static client c;
+  program p;
+  both all = {.b = {.type = "Debuggees.Counter", .method = "Tick"}};
+  program_start_mono(&p, "Counter", "60", NULL);
+  client_open(&c, both_hook, &all);
+  assert_ok(client_attach(&c, p.pid, TRUE));
+  /* The callbacks may come before this: a hit needs the module's breakpoint, which is set after. */
+  assert_ok(
+      ICorDebugProcess_QueryInterface(c.process, &IID_ICorDebugProcess2, (void **)&all.process2));
+  client_await(&c, "DebugEvent", 30);
+  assert_ok(ICorDebugProcess_Stop(c.process, 0));
+  int managed = (int)client_count(&c, "Breakpoint"), native = (int)client_count(&c, "DebugEvent");
+  /* The first managed hit planted the native one. */
+  assert_in_range(managed - native, 0, 2);
+  assert_ok(ICorDebugProcess2_ClearUnmanagedBreakpoint(all.process2, all.address));
+  ICorDebugProcess2_Release(all.process2);
+  breaking_drop(&all.b);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+/* Stops cross with unmanaged events, which come out-of-band then; none is lost, nothing hangs. */
+static then
+count_hook(client *c, const told *what)
+{
+  unsigned *out_of_band = c->data;
+  if (what->event != NULL && what->out_of_band)
+    ++*out_of_band;
+  return GO_ON;
+}
+
+static void
+stops_cross_with_unmanaged_events(void **state)
+{
+  (void)state;
+  static client c;
+  program p;
+  CORDB_ADDRESS address = 0;
+  BYTE original;
+  unsigned out_of_band = 0;
+  ICorDebugProcess2 *process2;
+  program_start_mono(&p, "NativeCalls", "60", "0", NULL);
+  client_open(&c, count_hook, &out_of_band);
+  assert_ok(client_attach(&c, p.pid, TRUE));
+  client_await(&c, "CreateThread", 1);
+  assert_ok(ICorDebugProcess_QueryInterface(c.process, &IID_ICorDebugProcess2, (void **)&process2));
+  assert_ok(cordbg_find_symbol(c.process, "libc!qsort", &address));
+  assert_ok(ICorDebugProcess2_SetUnmanagedBreakpoint(process2, address, 1, &original, NULL));
+  client_await(&c, "DebugEvent", 1);
+  for (int i = 0; i < 200; i++) {
+    ICorDebugAppDomainEnum *domains;
+    assert_ok(ICorDebugProcess_Stop(c.process, 0));
+    assert_ok(ICorDebugProcess_EnumerateAppDomains(c.process, &domains));
+    ICorDebugAppDomainEnum_Release(domains);
+    assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
+  }
+  unsigned events = client_count(&c, "DebugEvent");
+  client_await(&c, "DebugEvent", events + 20);
+  assert_ok(ICorDebugProcess2_ClearUnmanagedBreakpoint(process2, address));
+  ICorDebugProcess2_Release(process2);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
 static void
 native_breakpoints_need_interop(void **state)
 {
@@ -579,6 +677,8 @@ main(void)
       CLIENT_TEST(contract_003_set_unmanaged_in_the_runtime_is_ignored),
       CLIENT_TEST(contract_003_set_unmanaged_bad_arguments),
       CLIENT_TEST(unmanaged_callback_tells_native_hits),
+      CLIENT_TEST(row_13_both_kinds_at_one_address_are_both_told),
+      CLIENT_TEST(stops_cross_with_unmanaged_events),
       CLIENT_TEST(native_breakpoints_need_interop),
       CLIENT_TEST(code_is_shown_without_traps),
       CLIENT_TEST(il_code_is_the_method_s),

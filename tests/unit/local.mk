@@ -3,3 +3,4 @@ include tests/unit/com.mk
 include tests/unit/native.mk
 include tests/unit/memory.mk
 include tests/unit/mono.mk
+include tests/unit/icordebug.mk
