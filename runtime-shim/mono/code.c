@@ -210,7 +210,7 @@ unlisted_code(cordbg_runtime *runtime, cordbg_mono_module *module, uint32_t toke
 /* The code that `info`, read at `address`, describes; made when it is new. NULL: none of ours. */
 static cordbg_mono_code *
 understand(cordbg_runtime *runtime, uint64_t address, const jit_info *info,
-           const cordbg_mono_domain *domain, GArray *events)
+           cordbg_mono_domain *domain, GArray *events)
 {
   cordbg_mono_code *code = g_hash_table_lookup(runtime->codes, &address);
 
@@ -225,7 +225,8 @@ understand(cordbg_runtime *runtime, uint64_t address, const jit_info *info,
   const cordbg_mono_method *method = method_of(runtime, info->method);
   if (!method || method->skip)
     return NULL;
-  const cordbg_mono_module *module = cordbg_mono_module_of(runtime, domain, method->image);
+  const cordbg_mono_module *module =
+      cordbg_mono_meet_module(runtime, domain, method->image, events);
   if (!module)
     return NULL;
   code = take_unlisted(runtime, domain->address, info->code_start);
@@ -256,12 +257,12 @@ understand(cordbg_runtime *runtime, uint64_t address, const jit_info *info,
 cordbg_mono_code *
 cordbg_mono_code_of(cordbg_runtime *runtime, uint64_t address, uint64_t domain)
 {
-  const cordbg_mono_domain *owner = cordbg_mono_domain_at(runtime, domain);
+  cordbg_mono_domain *owner = cordbg_mono_domain_at(runtime, domain);
   jit_info info;
 
   if (!owner || cordbg_mono_read(runtime, address, &info, sizeof(info), NULL) != S_OK)
     return NULL;
-  cordbg_mono_code *code = understand(runtime, address, &info, owner, NULL);
+  cordbg_mono_code *code = understand(runtime, address, &info, owner, runtime->pending);
   if (code)
     code->seen = true;
   return code;
@@ -316,7 +317,7 @@ read_table(cordbg_runtime *runtime, const cordbg_mono_domain *domain, GArray *ad
 }
 
 static HRESULT
-scan_domain(cordbg_runtime *runtime, const cordbg_mono_domain *domain, GArray *events,
+scan_domain(cordbg_runtime *runtime, cordbg_mono_domain *domain, GArray *events,
             cordbg_error *error)
 {
   g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(uint64_t));

@@ -18,6 +18,7 @@ typedef struct work {
   bool modules, threads, codes, all;
   GArray *unloading; /* MonoDomain */
   GArray *ended;     /* cordbg_agent_record of THREAD_STOPPED */
+  GArray *met;       /* cordbg_agent_record of ASSEMBLY_LOADED with an image */
   GArray *compiled;  /* cordbg_agent_record of CODE_COMPILED */
 } work;
 
@@ -28,8 +29,12 @@ take_record(work *todo, const cordbg_agent_record *record)
 {
   switch (record->kind) {
   case CORDBG_AGENT_DOMAIN_NAMED:
+    todo->modules = true;
+    break;
   case CORDBG_AGENT_ASSEMBLY_LOADED:
     todo->modules = true;
+    if (record->c)
+      g_array_append_vals(todo->met, record, 1);
     break;
   case CORDBG_AGENT_DOMAIN_UNLOADING:
     g_array_append_val(todo->unloading, record->a);
@@ -178,6 +183,12 @@ do_work(cordbg_runtime *runtime, const work *todo, GArray *events, cordbg_error 
     if (SUCCEEDED(hr))
       hr = cordbg_mono_scan_modules(runtime, events, error);
   }
+  for (guint i = 0; SUCCEEDED(hr) && i < todo->met->len; i++) {
+    const cordbg_agent_record *record = &g_array_index(todo->met, cordbg_agent_record, i);
+    cordbg_mono_domain *domain = cordbg_mono_domain_at(runtime, record->b);
+    if (domain)
+      cordbg_mono_meet_module(runtime, domain, record->c, events);
+  }
   for (guint i = 0; i < todo->ended->len; i++) {
     const cordbg_agent_record *record = &g_array_index(todo->ended, cordbg_agent_record, i);
     cordbg_mono_end_thread(runtime, record->a, record->tid, events);
@@ -203,6 +214,7 @@ cordbg_mono_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
     return S_FALSE;
   cordbg_mono_free_retired(runtime);
   work todo = {.unloading = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
+               .met = g_array_new(FALSE, FALSE, sizeof(cordbg_agent_record)),
                .ended = g_array_new(FALSE, FALSE, sizeof(cordbg_agent_record)),
                .compiled = g_array_new(FALSE, FALSE, sizeof(cordbg_agent_record))};
   GArray *told = runtime->pending;
@@ -213,6 +225,7 @@ cordbg_mono_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
     hr = do_work(runtime, &todo, told, error);
   g_array_unref(todo.unloading);
   g_array_unref(todo.ended);
+  g_array_unref(todo.met);
   g_array_unref(todo.compiled);
   if (FAILED(hr)) { /* what was found stays to be told */
     g_array_unref(runtime->pending);

@@ -67,6 +67,26 @@ member(cordbg_runtime *runtime, uint64_t object, size_t size, uint64_t value, si
   return true;
 }
 
+/* The member of MonoAssembly that points to the simple name, which the API gives as text. */
+static bool
+find_assembly_name(cordbg_runtime *runtime)
+{
+  g_autofree char *name = cordbg_mono_read_string(runtime, runtime->block.corlib_image_name);
+  uint8_t bytes[ASSEMBLY_BYTES];
+
+  read_some(runtime, runtime->block.corlib_assembly, bytes, sizeof(bytes));
+  for (uint32_t at = 0; name && at + 8 <= sizeof(bytes); at += 8) {
+    uint64_t word;
+    memcpy(&word, bytes + at, 8);
+    g_autofree char *there = word > 0x1000 ? cordbg_mono_read_string(runtime, word) : NULL;
+    if (there && strcmp(there, name) == 0) {
+      runtime->layout.assembly_name = at;
+      return true;
+    }
+  }
+  return false;
+}
+
 static HRESULT
 discover_image(cordbg_runtime *runtime, cordbg_error *error)
 {
@@ -78,6 +98,8 @@ discover_image(cordbg_runtime *runtime, cordbg_error *error)
   if (!member(runtime, block->corlib_assembly, ASSEMBLY_BYTES, block->corlib_image, 8,
               &layout->assembly_image))
     return unknown(error, "MonoAssembly.image");
+  if (!find_assembly_name(runtime))
+    return unknown(error, "MonoAssembly.aname");
   if (!member(runtime, block->corlib_image, IMAGE_BYTES, block->corlib_assembly, 8,
               &layout->image_assembly))
     return unknown(error, "MonoImage.assembly");
@@ -98,7 +120,6 @@ discover_image(cordbg_runtime *runtime, cordbg_error *error)
   }
   if (!layout->image_name)
     return unknown(error, "MonoImage.name");
-  layout->image_module_name = layout->image_name + 16;
   for (uint32_t at = 8; at + 12 <= layout->image_name; at += 8) {
     uint64_t data;
     uint32_t size;

@@ -50,9 +50,9 @@ typedef struct cordbg_mono_layout {
   uint32_t domain_assemblies;
   uint32_t domain_jit_table;
   uint32_t assembly_image;
+  uint32_t assembly_name;
   uint32_t image_raw; /* data; the length follows it */
   uint32_t image_name;
-  uint32_t image_module_name;
   uint32_t image_guid;
   uint32_t image_assembly;
   uint32_t class_image;
@@ -72,11 +72,12 @@ typedef struct cordbg_mono_domain {
   uint64_t address; /* MonoDomain */
   uint32_t number;
   char *name;
-  bool seen; /* by the reconciliation in progress */
-  bool gone; /* its end is told; kept until the event was taken */
+  uint64_t first_node, last_node; /* of its list of assemblies, when it was read */
+  bool seen;                      /* by the reconciliation in progress */
+  bool gone;                      /* its end is told; kept until the event was taken */
 } cordbg_mono_domain;
 
-/* One assembly in one domain, and its module: Mono has one image an assembly. */
+/* A module in one domain; the first one of an assembly stands for the assembly too. */
 typedef struct cordbg_mono_module {
   cordbg_rt_id id;
   cordbg_rt_id assembly_id;
@@ -84,6 +85,7 @@ typedef struct cordbg_mono_module {
   cordbg_rt_id domain_id;
   uint64_t assembly; /* MonoAssembly */
   uint64_t image;    /* MonoImage */
+  bool extra;        /* not the assembly's first: emitted, a netmodule */
   uint32_t flags;
   char *name;
   uint64_t base, size;
@@ -219,6 +221,8 @@ HRESULT cordbg_mono_run_until_ready(cordbg_runtime *runtime, int timeout_ms,
 /* Brings domains, modules, threads up to date; events (nullable) takes what changed. */
 HRESULT cordbg_mono_scan_domains(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
 HRESULT cordbg_mono_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+/* A domain's list of assemblies is not as it was read last. */
+bool cordbg_mono_modules_changed(cordbg_runtime *runtime);
 HRESULT cordbg_mono_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
 /* "12B418A7-818C-..." as the 16 bytes of a GUID. */
 void cordbg_mono_parse_guid(const char *text, uint8_t ret[16]);
@@ -227,6 +231,9 @@ void cordbg_mono_end_thread(cordbg_runtime *runtime, uint64_t pthread, int32_t t
 cordbg_mono_domain *cordbg_mono_domain_at(cordbg_runtime *runtime, uint64_t address);
 cordbg_mono_module *cordbg_mono_module_of(cordbg_runtime *runtime, const cordbg_mono_domain *domain,
                                           uint64_t image);
+/* The same; a further module of an assembly in the domain is made known (events nullable). */
+cordbg_mono_module *cordbg_mono_meet_module(cordbg_runtime *runtime, cordbg_mono_domain *domain,
+                                            uint64_t image, GArray *events);
 cordbg_mono_module *cordbg_mono_module_by_id(cordbg_runtime *runtime, cordbg_rt_id id,
                                              cordbg_error *error);
 void cordbg_mono_make_things(cordbg_runtime *runtime);

@@ -79,7 +79,7 @@ cordbg_mono_free_retired(cordbg_runtime *runtime)
     const cordbg_mono_retired *entry = &g_array_index(runtime->retired, cordbg_mono_retired, i);
     if (entry->ids == runtime->module_ids) {
       const cordbg_mono_module *module = g_hash_table_lookup(entry->ids, &entry->id);
-      if (module)
+      if (module && !module->extra)
         g_hash_table_remove(runtime->assembly_ids, &module->assembly_id);
     }
     g_hash_table_remove(entry->ids, &entry->id);
@@ -133,7 +133,8 @@ static void
 end_module(cordbg_runtime *runtime, cordbg_mono_module *module, GArray *events)
 {
   cordbg_mono_add_event(events, CORDBG_RT_EVENT_MODULE_UNLOADED, 0, module->id);
-  cordbg_mono_add_event(events, CORDBG_RT_EVENT_ASSEMBLY_UNLOADED, 0, module->assembly_id);
+  if (!module->extra)
+    cordbg_mono_add_event(events, CORDBG_RT_EVENT_ASSEMBLY_UNLOADED, 0, module->assembly_id);
   module->gone = true;
   g_ptr_array_remove(runtime->modules, module);
   forget_image_if_last(runtime, module->image);
@@ -251,19 +252,36 @@ cordbg_mono_parse_guid(const char *text, uint8_t ret[16])
   }
 }
 
-static void
-add_module(cordbg_runtime *runtime, cordbg_mono_domain *domain, uint64_t assembly, uint64_t image,
-           GArray *events)
+/* The file's path; the simple name of what has no file. */
+static char *
+module_name(cordbg_runtime *runtime, uint64_t assembly, uint64_t image)
+{
+  const uint64_t members[] = {image + runtime->layout.image_name,
+                              assembly + runtime->layout.assembly_name};
+
+  for (size_t i = 0; i < G_N_ELEMENTS(members); i++) {
+    uint64_t address;
+    char *name = cordbg_mono_read_word(runtime, members[i], &address)
+                     ? cordbg_mono_read_string(runtime, address)
+                     : NULL;
+    if (name && *name)
+      return name;
+    g_free(name);
+  }
+  return g_strdup("");
+}
+
+static cordbg_mono_module *
+make_module(cordbg_runtime *runtime, cordbg_mono_domain *domain, uint64_t assembly, uint64_t image)
 {
   const cordbg_mono_layout *layout = &runtime->layout;
   struct {
     uint64_t data;
     uint32_t size;
   } raw = {0, 0};
-  uint64_t name = 0, guid = 0;
+  uint64_t guid = 0;
 
   cordbg_mono_read(runtime, image + layout->image_raw, &raw, 12, NULL);
-  cordbg_mono_read_word(runtime, image + layout->image_name, &name);
   cordbg_mono_read_word(runtime, image + layout->image_guid, &guid);
   cordbg_mono_module *module = g_new0(cordbg_mono_module, 1);
   module->domain = domain;
@@ -272,9 +290,7 @@ add_module(cordbg_runtime *runtime, cordbg_mono_domain *domain, uint64_t assembl
   module->image = image;
   module->base = raw.data;
   module->size = raw.data ? raw.size : 0;
-  module->name = cordbg_mono_read_string(runtime, name);
-  if (!module->name)
-    module->name = g_strdup("");
+  module->name = module_name(runtime, assembly, image);
   g_autofree char *text = guid ? cordbg_mono_read_string(runtime, guid) : NULL;
   if (text)
     cordbg_mono_parse_guid(text, module->mvid);
@@ -285,6 +301,15 @@ add_module(cordbg_runtime *runtime, cordbg_mono_domain *domain, uint64_t assembl
   else if (!strchr(module->name, '/'))
     module->flags |= CORDBG_RT_MODULE_IN_MEMORY;
   module->seen = true;
+  return module;
+}
+
+static void
+add_module(cordbg_runtime *runtime, cordbg_mono_domain *domain, uint64_t assembly, uint64_t image,
+           GArray *events)
+{
+  cordbg_mono_module *module = make_module(runtime, domain, assembly, image);
+
   module->assembly_id = runtime->next_id++;
   module->id = runtime->next_id++;
   g_hash_table_insert(runtime->assembly_ids, &module->assembly_id, module);
@@ -292,6 +317,40 @@ add_module(cordbg_runtime *runtime, cordbg_mono_domain *domain, uint64_t assembl
   g_ptr_array_add(runtime->modules, module);
   cordbg_mono_add_event(events, CORDBG_RT_EVENT_ASSEMBLY_LOADED, 0, module->assembly_id);
   cordbg_mono_add_event(events, CORDBG_RT_EVENT_MODULE_LOADED, 0, module->id);
+}
+
+static cordbg_mono_module *
+first_module_of(cordbg_runtime *runtime, const cordbg_mono_domain *domain, uint64_t assembly)
+{
+  for (guint i = 0; i < runtime->modules->len; i++) {
+    cordbg_mono_module *module = runtime->modules->pdata[i];
+    if (module->assembly == assembly && module->domain == domain && !module->extra)
+      return module;
+  }
+  return NULL;
+}
+
+cordbg_mono_module *
+cordbg_mono_meet_module(cordbg_runtime *runtime, cordbg_mono_domain *domain, uint64_t image,
+                        GArray *events)
+{
+  cordbg_mono_module *module = cordbg_mono_module_of(runtime, domain, image);
+  uint64_t assembly;
+
+  if (module || !image ||
+      !cordbg_mono_read_word(runtime, image + runtime->layout.image_assembly, &assembly))
+    return module;
+  const cordbg_mono_module *first = first_module_of(runtime, domain, assembly);
+  if (!first)
+    return NULL;
+  module = make_module(runtime, domain, assembly, image);
+  module->extra = true;
+  module->assembly_id = first->assembly_id;
+  module->id = runtime->next_id++;
+  g_hash_table_insert(runtime->module_ids, &module->id, module);
+  g_ptr_array_add(runtime->modules, module);
+  cordbg_mono_add_event(events, CORDBG_RT_EVENT_MODULE_LOADED, 0, module->id);
+  return module;
 }
 
 /* Follows MonoDomain.domain_assemblies. A list that cannot be read leaves the modules as known. */
@@ -303,8 +362,11 @@ scan_modules_of(cordbg_runtime *runtime, cordbg_mono_domain *domain, GArray *eve
   HRESULT hr = cordbg_mono_read(runtime, domain->address + runtime->layout.domain_assemblies,
                                 &link[1], 8, error);
 
+  domain->first_node = link[1];
+  domain->last_node = 0;
   for (unsigned i = 0; SUCCEEDED(hr) && link[1] && i < CORDBG_MONO_ASSEMBLIES_MAX; i++) {
     uint64_t image;
+    domain->last_node = link[1];
     hr = cordbg_mono_read(runtime, link[1], link, sizeof(link), error);
     if (SUCCEEDED(hr))
       hr = cordbg_mono_read(runtime, link[0] + runtime->layout.assembly_image, &image, 8, error);
@@ -319,6 +381,23 @@ scan_modules_of(cordbg_runtime *runtime, cordbg_mono_domain *domain, GArray *eve
   return hr;
 }
 
+bool
+cordbg_mono_modules_changed(cordbg_runtime *runtime)
+{
+  for (guint i = 0; i < runtime->domains->len; i++) {
+    const cordbg_mono_domain *domain = runtime->domains->pdata[i];
+    uint64_t first, next = 0;
+    if (!cordbg_mono_read_word(runtime, domain->address + runtime->layout.domain_assemblies,
+                               &first) ||
+        first != domain->first_node)
+      return true;
+    if (domain->last_node &&
+        (!cordbg_mono_read_word(runtime, domain->last_node + 8, &next) || next))
+      return true;
+  }
+  return false;
+}
+
 HRESULT
 cordbg_mono_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
 {
@@ -330,7 +409,9 @@ cordbg_mono_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *
     hr = scan_modules_of(runtime, runtime->domains->pdata[i], events, error);
   for (guint i = runtime->modules->len; SUCCEEDED(hr) && i > 0; i--) {
     cordbg_mono_module *module = runtime->modules->pdata[i - 1];
-    if (!module->seen)
+    const cordbg_mono_module *first =
+        module->extra ? g_hash_table_lookup(runtime->assembly_ids, &module->assembly_id) : module;
+    if (!first || !first->seen)
       end_module(runtime, module, events);
   }
   return hr;
@@ -453,12 +534,16 @@ HRESULT
 cordbg_mono_modules(cordbg_runtime *runtime, cordbg_rt_id assembly, cordbg_rt_id **ids,
                     size_t *count, cordbg_error *error)
 {
-  const cordbg_mono_module *module = g_hash_table_lookup(runtime->assembly_ids, &assembly);
+  const cordbg_mono_module *first = g_hash_table_lookup(runtime->assembly_ids, &assembly);
 
-  if (!module)
+  if (!first)
     return no_such(error, "assembly", assembly);
   GArray *found = g_array_new(FALSE, FALSE, sizeof(cordbg_rt_id));
-  g_array_append_val(found, module->id);
+  for (guint i = 0; i < runtime->modules->len; i++) {
+    const cordbg_mono_module *module = runtime->modules->pdata[i];
+    if (module->assembly_id == assembly)
+      g_array_append_val(found, module->id);
+  }
   give_ids(found, ids, count);
   return S_OK;
 }

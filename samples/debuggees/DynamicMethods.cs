@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Makes dynamic methods, calls them, lets them go; and one dynamic assembly with a method.
-// Arguments: [seconds (default 60)] [milliseconds that each method lives (default 5)]
+// Each method is made on a thread of its own: the collector looks at stacks conservatively, and
+// what the main thread's stack once held would keep them all.
+// Arguments: [seconds (default 60)] [milliseconds between methods (default 5)]
 using System;
 using System.Reflection;
 using System.Reflection.Emit;
@@ -41,29 +43,35 @@ namespace Debuggees {
       return (Unary)Delegate.CreateDelegate(typeof(Unary), made.GetMethod("Twice"));
     }
 
+    static Unary twice;
+    static volatile bool wrong;
+
+    static void Round(object data) {
+      int number = (int)data;
+      Unary unary = Make(number);
+      for (int i = 0; i < 5; i++)
+        wrong |= unary(i) != number + i || twice(2) != 4;
+      last = null;
+    }
+
     public static int Main(string[] args) {
       int seconds = args.Length > 0 ? int.Parse(args[0]) : 60;
-      int life = args.Length > 1 ? int.Parse(args[1]) : 5;
+      int pause = args.Length > 1 ? int.Parse(args[1]) : 5;
       DateTime end = DateTime.UtcNow.AddSeconds(seconds);
-      Unary twice = MakeInAssembly();
-      int number = 0;
-      bool first = true;
-      while (DateTime.UtcNow < end) {
-        Unary unary = Make(++number);
-        if (unary(1) != number + 1 || twice(2) != 4)
-          return 1;
-        if (first)
+      twice = MakeInAssembly();
+      for (int number = 1; DateTime.UtcNow < end && !wrong; number++) {
+        Thread round = new Thread(Round);
+        round.Start(number);
+        round.Join();
+        if (number == 1)
           Console.WriteLine("ready");
-        first = false;
-        Thread.Sleep(life);
-        unary = null;
-        last = null;
+        Thread.Sleep(pause);
         if (number % 8 == 0) {
           GC.Collect();
           GC.WaitForPendingFinalizers();
         }
       }
-      return last == null ? 0 : 2;
+      return wrong || last != null ? 1 : 0;
     }
   }
 }

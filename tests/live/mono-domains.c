@@ -144,7 +144,8 @@ row_25_a_dynamic_method_that_is_freed_is_told_while_its_memory_stands(void **sta
   (void)state;
   debuggee_start_mono(&d, "DynamicMethods", "60", "5", NULL);
   session_attach(&s, d.pid);
-  cordbg_rt_id owner = session_module(&s, "/DynamicMethods.exe", 0);
+  /* Mono makes a DynamicMethod a method of System.Object, whatever its owner. */
+  cordbg_rt_id owner = session_module(&s, "/mscorlib.dll", 0);
   for (unsigned i = 0; i < 200 && count == 0; i++) {
     session_run_for(&s, 5);
     g_free(codes);
@@ -181,16 +182,30 @@ an_emitted_assembly_is_a_dynamic_module_whose_methods_have_code(void **state)
   (void)state;
   debuggee_start_mono(&d, "DynamicMethods", "60", "5", NULL);
   session_attach(&s, d.pid);
-  cordbg_rt_id id = session_module(&s, "Emitted", 0);
+  cordbg_rt_code probe;
+  cordbg_rt_id id = 0;
+  /* The module with the emitted types becomes known by its first code. */
+  assert_int_equal(ops->code_at(s.runtime, 1, &probe, &test_error), S_FALSE);
+  for (guint i = 0; i < s.runtime->modules->len; i++) {
+    const cordbg_mono_module *known = s.runtime->modules->pdata[i];
+    if (known->extra)
+      id = known->id;
+  }
+  assert_int_not_equal(id, 0);
   assert_ok(ops->module(s.runtime, id, &module, &test_error));
+  assert_string_equal(module.name, "Emitted");
+  session_drain(&s);
+  assert_int_equal(session_count_events(&s, CORDBG_RT_EVENT_MODULE_LOADED), 1);
   assert_true(module.flags & CORDBG_RT_MODULE_DYNAMIC);
   assert_int_equal(module.base, 0);
   assert_ok(ops->codes(s.runtime, id, 0x06000001, &codes, &count, &test_error));
-  assert_int_equal(count, 1);
-  session_plant(&s, codes[0].start);
+  assert_true(count >= 1); /* Mono may compile the target of a delegate a second time */
+  for (size_t i = 0; i < count; i++)
+    session_plant(&s, codes[i].start);
   assert_true(session_run_until_hit(&s));
   assert_int_equal(s.event.registers.rdi, 2);
-  session_unplant(&s, codes[0].start);
+  for (size_t i = 0; i < count; i++)
+    session_unplant(&s, codes[i].start);
   g_free(codes);
   assert_int_equal(ops->find_methods(s.runtime, id, "EmittedType", "Twice", &tokens, &count, NULL),
                    S_FALSE);

@@ -70,6 +70,8 @@ void mono_profiler_init(const char *description);
 /* Not in the block, which is initialised data and so takes room in the file that is handed over. */
 static cordbg_agent_record event_log[CORDBG_AGENT_LOG];
 static cordbg_agent_wanted wanted_methods[CORDBG_AGENT_WANTED];
+#define TOLD_PAIRS 1024u
+static _Atomic uint64_t told_pairs[TOLD_PAIRS];
 
 AGENT_EXPORT cordbg_agent_block cordbg_agent_block_storage __asm__(CORDBG_AGENT_SYMBOL) = {
     .magic = CORDBG_AGENT_MAGIC,
@@ -191,6 +193,22 @@ is_wanted(uint64_t image, uint32_t token)
 
 /* ---- Callbacks, on the threads of the program ---- */
 
+/*
+ * Mono tells of an assembly once, at its first load; a second domain that takes the same one is
+ * told nowhere, nor is a module that a program emits. So the first body that is compiled of an
+ * image in a domain other than the root, or of an emitted one, counts as the word of it. A table
+ * of what was told; full or raced, it forgets, and a word that comes twice changes nothing.
+ */
+static bool
+is_new_in_domain(uint64_t domain, MonoImage *image)
+{
+  uint64_t key = domain ^ ((uintptr_t)image >> 3) * 0x9e3779b97f4a7c15ull;
+  _Atomic uint64_t *slot = &told_pairs[(key >> 40) & (TOLD_PAIRS - 1)];
+
+  return (domain != block.root_domain || agent.mono.image_is_dynamic(image)) &&
+         atomic_exchange_explicit(slot, key, memory_order_relaxed) != key;
+}
+
 static void
 on_jit_done(MonoProfiler *profiler, MonoMethod *method, MonoJitInfo *info)
 {
@@ -198,9 +216,14 @@ on_jit_done(MonoProfiler *profiler, MonoMethod *method, MonoJitInfo *info)
   if (!is_active())
     return;
   atomic_fetch_add_explicit(&block.code_version, 1, memory_order_relaxed);
-  if (atomic_load_explicit(&block.wanted_count, memory_order_relaxed) == 0 || !method || !info)
+  if (!method || !info)
     return;
+  uint64_t domain = (uintptr_t)agent.mono.domain_get();
   MonoImage *image = agent.mono.class_get_image(agent.mono.method_get_class(method));
+  if (is_new_in_domain(domain, image))
+    log_event(CORDBG_AGENT_ASSEMBLY_LOADED, 0, domain, (uintptr_t)image, 0);
+  if (atomic_load_explicit(&block.wanted_count, memory_order_relaxed) == 0)
+    return;
   if (!is_wanted((uintptr_t)image, agent.mono.method_get_token(method)))
     return;
   log_event(CORDBG_AGENT_CODE_COMPILED, (uintptr_t)info, (uintptr_t)method,
@@ -259,8 +282,12 @@ static void
 on_domain_loaded(MonoProfiler *profiler, MonoDomain *domain)
 {
   (void)profiler;
-  if (is_active())
-    add_domain(domain, false);
+  if (!is_active())
+    return;
+  /* It may have the address of one that is gone. */
+  for (size_t i = 0; i < TOLD_PAIRS; i++)
+    atomic_store_explicit(&told_pairs[i], 0, memory_order_relaxed);
+  add_domain(domain, false);
 }
 
 static void
@@ -495,6 +522,7 @@ clear_tables(void)
 {
   memset(block.domains, 0, sizeof(block.domains));
   memset(event_log, 0, sizeof(event_log));
+  memset((void *)told_pairs, 0, sizeof(told_pairs));
   /* Untouched pages of the wanted table stay untouched. */
   if (atomic_load(&block.wanted_count) != 0)
     memset(wanted_methods, 0, sizeof(wanted_methods));

@@ -28,7 +28,8 @@
 typedef enum cordbg_agent_kind {
   CORDBG_AGENT_DOMAIN_NAMED = 1, /* a: MonoDomain */
   CORDBG_AGENT_DOMAIN_UNLOADING, /* a: MonoDomain; its code and images still stand */
-  CORDBG_AGENT_ASSEMBLY_LOADED,  /* a: MonoAssembly, b: MonoDomain of the loading thread */
+  CORDBG_AGENT_ASSEMBLY_LOADED,  /* a: MonoAssembly, b: MonoDomain of the loading thread; or
+                                    a: 0, c: MonoImage whose code is first met in domain b */
   CORDBG_AGENT_THREAD_STARTED,   /* a: pthread_t, b: MonoDomain */
   CORDBG_AGENT_THREAD_STOPPED,   /* a: pthread_t */
   CORDBG_AGENT_CODE_COMPILED,    /* of a wanted method. a: MonoJitInfo, b: MonoMethod,

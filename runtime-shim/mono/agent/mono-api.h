@@ -48,6 +48,7 @@ typedef void (*MonoDomainFunc)(MonoDomain *domain, void *data);
   X(void, domain_foreach, (MonoDomainFunc f, void *data))                                          \
   X(MonoImage *, get_corlib, (void))                                                               \
   X(MonoAssembly *, image_get_assembly, (MonoImage * image))                                       \
+  X(int32_t, image_is_dynamic, (MonoImage * image))                                                \
   X(const char *, image_get_name, (MonoImage * image))                                             \
   X(const char *, image_get_guid, (MonoImage * image))                                             \
   X(MonoClass *, get_object_class, (void))                                                         \
