@@ -148,11 +148,14 @@ mdb_open(cordbg_symbols *symbols, cordbg_error *error)
   if (!table_fits(symbols, table, count, METHOD_ENTRY))
     return corrupt(error, "the method table lies outside");
   symbols->mdb_methods = g_hash_table_new(NULL, NULL);
+  symbols->mdb_rids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
   for (uint32_t i = 0; i < count; i++) {
     uint32_t at = table + i * METHOD_ENTRY;
     uint32_t rid = cordbg_load_u32(symbols->bytes.data + at) & CORDBG_RID_MAX;
-    if (!g_hash_table_contains(symbols->mdb_methods, GUINT_TO_POINTER(rid)))
-      g_hash_table_insert(symbols->mdb_methods, GUINT_TO_POINTER(rid), GUINT_TO_POINTER(at + 1));
+    if (g_hash_table_contains(symbols->mdb_methods, GUINT_TO_POINTER(rid)))
+      continue;
+    g_hash_table_insert(symbols->mdb_methods, GUINT_TO_POINTER(rid), GUINT_TO_POINTER(at + 1));
+    g_array_append_val(symbols->mdb_rids, rid);
     symbols->method_limit = MAX(symbols->method_limit, rid);
   }
   return S_OK;
@@ -163,6 +166,8 @@ mdb_close(cordbg_symbols *symbols)
 {
   if (symbols->mdb_methods)
     g_hash_table_unref(symbols->mdb_methods);
+  if (symbols->mdb_rids)
+    g_array_unref(symbols->mdb_rids);
 }
 
 static HRESULT

@@ -31,6 +31,7 @@ struct cordbg_symbols {
   uint32_t method_limit; /* rids run from 1 to it */
   uint32_t entry_point;
   cordbg_metadata metadata; /* Portable PDB */
+  GArray *mdb_rids;         /* .mdb: the methods it has, which need not be dense */
   GHashTable *mdb_methods;  /* .mdb: rid -> offset of the entry + 1 */
   GMutex lock;
   GArray *lines; /* cordbg_line_match by document and line; NULL until asked for */

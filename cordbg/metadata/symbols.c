@@ -10,7 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SYMBOLS_SIZE_MAX = 512 << 20, DEBUG_EMBEDDED_PDB = 17, DEBUG_CODE_VIEW = 2 };
+/*
+ * LINES_MAX bounds the line index: methods of a hostile file may all share one long line program.
+ */
+enum {
+  SYMBOLS_SIZE_MAX = 512 << 20,
+  LINES_MAX = 16 << 20,
+  DEBUG_EMBEDDED_PDB = 17,
+  DEBUG_CODE_VIEW = 2
+};
 
 static const uint8_t mdb_magic[8] = {0x14, 0xa6, 0x7f, 0xfd, 0x23, 0x26, 0xe8, 0x45};
 
@@ -393,12 +401,17 @@ compare_lines(const void *a, const void *b)
 static GArray *
 build_lines(const cordbg_symbols *symbols)
 {
+  uint32_t methods = symbols->mdb_rids ? symbols->mdb_rids->len : symbols->method_limit;
   GArray *lines = g_array_new(FALSE, FALSE, sizeof(cordbg_line_match));
   GArray *points = g_array_new(FALSE, FALSE, sizeof(cordbg_sequence_point));
-  for (uint32_t rid = 1; rid <= symbols->method_limit; rid++) {
+  uint64_t budget = LINES_MAX;
+  for (uint32_t m = 0; m < methods && budget > 0; m++) {
+    uint32_t rid = symbols->mdb_rids ? g_array_index(symbols->mdb_rids, uint32_t, m) : m + 1;
     uint32_t ignored;
     g_array_set_size(points, 0);
-    if (FAILED(symbols->ops->points(symbols, rid, points, &ignored, NULL)))
+    HRESULT hr = symbols->ops->points(symbols, rid, points, &ignored, NULL);
+    budget -= MIN(points->len, budget);
+    if (FAILED(hr))
       continue;
     for (guint i = 0; i < points->len; i++) {
       cordbg_line_match match = {CORDBG_TABLE_METHOD_DEF << 24 | rid,
