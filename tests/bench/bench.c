@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ROUNDS_DEFAULT 15u
 #define ROUNDS_MAX 1000u
@@ -46,6 +47,7 @@ usage(const char *argument)
 void
 bench_begin(int *argc, char **argv, const char *program)
 {
+  double load;
   int kept = 1;
 
   bench.program = program;
@@ -70,10 +72,16 @@ bench_begin(int *argc, char **argv, const char *program)
     }
   }
   *argc = kept;
-  if (bench.json)
-    printf("{\"program\": \"%s\", \"rows\": [", program);
-  else
-    printf("%-58s %3s %13s %13s %9s  %s\n", "row", "thr", "figure", "bare", "ratio", "goal");
+  if (getloadavg(&load, 1) != 1)
+    load = -1;
+  if (bench.json) {
+    printf("{\"program\": \"%s\", \"processors\": %ld, \"load\": %.2f, \"rows\": [", program,
+           sysconf(_SC_NPROCESSORS_ONLN), load);
+    return;
+  }
+  printf("%s: %ld processors, load %.2f; figures of a busy machine say little\n", program,
+         sysconf(_SC_NPROCESSORS_ONLN), load);
+  printf("%-58s %3s %13s %13s %9s  %s\n", "row", "thr", "figure", "bare", "ratio", "goal");
 }
 
 bool
