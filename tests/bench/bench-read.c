@@ -213,7 +213,7 @@ typedef struct reader {
   bool failed;
 } reader;
 
-#define THREAD_READS 3000u
+#define THREAD_READS 20000u
 
 static void *
 read_on(void *data)
