@@ -237,6 +237,9 @@ on_syscall_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
   bool entry = tracee->entering || tracee->state == CORDBG_TRACEE_RUNNING;
   tracee->entering = false;
   if (entry) {
+    /* The interrupt is answered, but its wake-up is still felt: a call that looks for signals
+       first ends at once. */
+    tracee->felt_interrupt = ours;
     tracee->silent = 0; /* it came past the trap on the call, if there was one */
     if (tracee->process->target && tracing->hold && !tracee->in_call) {
       stay_or_go(tracing, tracee, CORDBG_STOP_SYSCALL_ENTRY);
@@ -247,6 +250,8 @@ on_syscall_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
     cordbg_tracee_resume(tracing, tracee);
     return;
   }
+  ours = ours || tracee->felt_interrupt;
+  tracee->felt_interrupt = false;
   if (ours && cordbg_tracee_fetch(tracee))
     tracee->restarts = cordbg_tracee_in_restart(tracing, tracee, true);
   stay_or_go(tracing, tracee, CORDBG_STOP_SYSCALL_EXIT);
@@ -281,22 +286,13 @@ on_event(cordbg_tracing *tracing, cordbg_tracee *tracee, int event)
   }
 }
 
-/* A thread that was born before its parent's event told of it. */
-static cordbg_tracee *
-meet(cordbg_tracing *tracing, int tid)
-{
-  cordbg_tracee *tracee = cordbg_tracee_add(tracing, tid, NULL);
-  if (tracee != NULL)
-    cordbg_tracing_adopt(tracing, tracee);
-  return tracee;
-}
-
 static void
 on_stop(cordbg_tracing *tracing, int tid, int status)
 {
   cordbg_tracee *tracee = cordbg_tracee_find(tracing, tid);
   int signal = status & 0xff, event = status >> 8;
-  if (tracee == NULL && (tracee = meet(tracing, tid)) == NULL)
+  /* Unknown: born, and stopped, before its parent's event told of it. */
+  if (tracee == NULL && (tracee = cordbg_tracee_add(tracing, tid, NULL)) == NULL)
     return;
   bool ours = tracee->interrupted;
   bool mended = tracee->mended;
@@ -375,6 +371,7 @@ on_exit_of(cordbg_tracing *tracing, const siginfo_t *info)
     cordbg_patch_publisher_set_gone(tracing->patches.publisher, CORDBG_GONE_EXITED);
     tracing->exited = true;
     tracing->exit_status = status;
+    cordbg_tracing_release_strangers(tracing);
   }
 }
 
@@ -392,5 +389,24 @@ cordbg_tracing_take_exits(cordbg_tracing *tracing)
       return true;
     on_exit_of(tracing, &info);
     any = true;
+  }
+}
+
+bool
+cordbg_tracing_take_changes(cordbg_tracing *tracing)
+{
+  bool any = false;
+  for (;;) {
+    siginfo_t info;
+    info.si_pid = 0;
+    if (waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG | __WALL) == 0 && info.si_pid != 0) {
+      on_stop(tracing, info.si_pid, info.si_status);
+      any = true;
+    }
+    info.si_pid = 0;
+    if (waitid(P_ALL, 0, &info, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL) != 0 ||
+        info.si_pid == 0)
+      return any;
+    any = cordbg_tracing_take_exits(tracing) || any;
   }
 }

@@ -52,23 +52,6 @@ birth_flags(cordbg_tracing *tracing, cordbg_tracee *parent, int event)
   return event == PTRACE_EVENT_VFORK ? CLONE_VM | CLONE_VFORK : 0;
 }
 
-static int
-thread_group_of(int tid)
-{
-  char path[64], text[1024];
-  snprintf(path, sizeof path, "/proc/%d/status", tid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return -1;
-  ssize_t size = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (size <= 0)
-    return -1;
-  text[size] = '\0';
-  const char *line = strstr(text, "\nTgid:");
-  return line != NULL ? (int)strtol(line + 6, NULL, 10) : -1;
-}
-
 static void
 join(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_tracee_process *process)
 {
@@ -78,19 +61,6 @@ join(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_tracee_process *proc
   tracee->classified = true;
   process->threads++;
   cordbg_tracee_set_state(tracing, tracee, state);
-}
-
-void
-cordbg_tracing_adopt(cordbg_tracing *tracing, cordbg_tracee *stranger)
-{
-  int group = thread_group_of(stranger->tid);
-  for (cordbg_tracee_process *process = tracing->processes; process != NULL;
-       process = process->next) {
-    if (process->pid == group && group != stranger->tid) {
-      join(tracing, stranger, process);
-      return;
-    }
-  }
 }
 
 /* Code in shared memory (W^X): traps that are planted there later show in a fork child as well. */
@@ -135,6 +105,24 @@ cordbg_tracing_on_newborn(cordbg_tracing *tracing, cordbg_tracee *tracee)
     cordbg_tracee_resume(tracing, tracee);
   else
     let_go(tracing, tracee);
+}
+
+void
+cordbg_tracing_release_strangers(cordbg_tracing *tracing)
+{
+  for (cordbg_tracee *tracee = tracing->tracees, *next; tracee != NULL; tracee = next) {
+    next = tracee->next;
+    if (tracee->process != NULL || tracee->state != CORDBG_TRACEE_STOPPED)
+      continue;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mem", tracee->tid);
+    int mem = open(path, O_RDWR | O_CLOEXEC);
+    if (mem >= 0) {
+      cordbg_patches_heal_copy(&tracing->patches, mem);
+      close(mem);
+    }
+    let_go(tracing, tracee);
+  }
 }
 
 static void

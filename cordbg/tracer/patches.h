@@ -42,6 +42,8 @@ typedef struct cordbg_patch {
   uint8_t original;
   uint8_t layers; /* 0: dead */
   uint8_t lifted;
+  uint8_t seen_size; /* bytes in `seen`; 0: none */
+  uint8_t seen[16];  /* memory from address on, as at the last step over it */
 } cordbg_patch;
 
 typedef struct cordbg_patch_page {

@@ -255,6 +255,22 @@ pass_own_trap(cordbg_tracee *tracee)
   return true;
 }
 
+/*
+ * The mapping under the patch is the one that it was planted in. Asked of the kernel only when the
+ * bytes are not those of the last time: a trap of ours before the same instruction is the same one.
+ */
+static bool
+is_still_ours(cordbg_tracing *tracing, cordbg_patch *patch, const uint8_t *bytes, size_t size)
+{
+  if (bytes[0] == CORDBG_TRAP && patch->seen_size == size && memcmp(patch->seen, bytes, size) == 0)
+    return true;
+  if (!cordbg_patches_verify(&tracing->patches, &tracing->space, patch->address))
+    return false;
+  memcpy(patch->seen, bytes, size);
+  patch->seen_size = (uint8_t)size;
+  return true;
+}
+
 bool
 cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
 {
@@ -267,8 +283,7 @@ cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
     cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
     return false;
   }
-  if (patch == NULL || tracee->registers.rip != tracee->over ||
-      !cordbg_patches_verify(&tracing->patches, &tracing->space, tracee->over)) {
+  if (patch == NULL || tracee->registers.rip != tracee->over) {
     tracee->over = 0;
     return true;
   }
@@ -278,8 +293,8 @@ cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
     guest.vm_calls = true;
     space = &guest;
   }
-  size_t size = cordbg_space_read(space, tracee->over, code, sizeof code);
-  if (size == 0) {
+  ssize_t size = pread(space->mem, code, sizeof code, (off_t)tracee->over);
+  if (size <= 0 || !is_still_ours(tracing, patch, code, (size_t)size)) {
     tracee->over = 0;
     return true;
   }
@@ -287,7 +302,7 @@ cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
      was written over it, and is what the CPU would execute. */
   if (code[0] == CORDBG_TRAP && patch->original == CORDBG_TRAP)
     return pass_own_trap(tracee);
-  cordbg_patches_strip(&tracing->patches, tracee->over, code, size);
+  cordbg_patches_strip(&tracing->patches, tracee->over, code, (size_t)size);
 
   step_memory memory = {.tracing = tracing, .space = space};
   cordbg_emulate_memory access = {.read = step_read,
@@ -297,8 +312,8 @@ cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
                                       is_still(tracing) && space == &tracing->space
                                           ? tracing->emulate_flags
                                           : tracing->emulate_flags | CORDBG_EMULATE_OTHERS_RUN};
-  if (tracee->signal == 0 && cordbg_emulate(tracing->emulate_cache, code, size, &tracee->registers,
-                                            &access) == CORDBG_EMULATED) {
+  if (tracee->signal == 0 && cordbg_emulate(tracing->emulate_cache, code, (size_t)size,
+                                            &tracee->registers, &access) == CORDBG_EMULATED) {
     tracee->registers_dirty = true;
     tracee->over = 0;
     tracing->statistics.emulated++;

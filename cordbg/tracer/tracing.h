@@ -69,6 +69,7 @@ struct cordbg_tracee {
   int signal;           /* STOP_SIGNAL: what to deliver; else 0 */
   bool interrupted;     /* PTRACE_INTERRUPT was sent and not yet answered by any stop */
   bool entering;        /* resumed by PTRACE_SYSCALL towards the entry of an interrupted call */
+  bool felt_interrupt;  /* an interrupt was answered by the entry of the call that it is in */
   bool restarts;        /* stands in a call that its resume starts again */
   bool stepping;        /* PTRACE_SINGLESTEP in progress */
   bool stepped;         /* the step's own SIGTRAP came */
@@ -207,6 +208,8 @@ HRESULT cordbg_tracing_attach(cordbg_tracing *tracing, int pid, bool child, cord
 /* ---- events.c ---- */
 /* Takes every stop that is there. true: there was one. */
 bool cordbg_tracing_take_stops(cordbg_tracing *tracing);
+/* Takes every stop and exit that is there, with the fewest calls for one stop. */
+bool cordbg_tracing_take_changes(cordbg_tracing *tracing);
 /* Takes every exit that is there. */
 bool cordbg_tracing_take_exits(cordbg_tracing *tracing);
 /* Sleeps until a child of the tracer changes, at most timeout_ns. */
@@ -235,8 +238,10 @@ void cordbg_tracing_on_birth(cordbg_tracing *tracing, cordbg_tracee *parent, int
 void cordbg_tracing_on_exec(cordbg_tracing *tracing, cordbg_tracee *tracee, int former);
 /* The first stop of a fork child: its copies of the traps go, then it does. */
 void cordbg_tracing_on_newborn(cordbg_tracing *tracing, cordbg_tracee *tracee);
-/* Finds the process of a thread that stopped before its parent's event told of it. */
-void cordbg_tracing_adopt(cordbg_tracing *tracing, cordbg_tracee *stranger);
+
+/* The target ended before the event that would have told of these children: heals them, lets them
+   go. */
+void cordbg_tracing_release_strangers(cordbg_tracing *tracing);
 
 /* ---- syscalls.c ---- */
 /* At a stop in a system call: true when the resume starts the call again; mends EINTR. */
