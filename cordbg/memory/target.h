@@ -15,14 +15,6 @@
 #include "cordbg/memory/patch-table.h"
 #include "cordbg/tracer/client.h"
 
-/*
- * The contracts name this code for a write of which no byte could be done. No header of Microsoft's
- * has it (the reading one is 0x80131c49), so the value is decided here: the Win32 error for it.
- */
-#ifndef CORDBG_E_WRITEVIRTUAL_FAILURE
-#define CORDBG_E_WRITEVIRTUAL_FAILURE HRESULT_FROM_WIN32(ERROR_WRITE_FAULT)
-#endif
-
 typedef struct cordbg_target cordbg_target;
 
 /*

@@ -234,6 +234,12 @@ CORDBG_EXTERN_C_END
 
 #include <cordbg/hresult.h>
 
+/*
+ * No byte could be written. No header of Microsoft's has this name (reading has one, 0x80131c49):
+ * the value is cordbg's choice, ERROR_WRITE_FAULT.
+ */
+#define CORDBG_E_WRITEVIRTUAL_FAILURE ((HRESULT)0x8007001du)
+
 #define ERROR_SUCCESS 0u
 #define NO_ERROR 0u
 #define ERROR_INVALID_FUNCTION 1u
@@ -553,9 +559,10 @@ BOOL WINAPI CloseHandle(HANDLE hObject) CORDBG_LABEL(CloseHandle);
  * the program's own bytes, native breakpoints stay visible. Nothing is cached; the target may run.
  *
  * Accessibility of the whole range is settled before any byte is moved. When a byte of it cannot be
- * read: 0, ERROR_PARTIAL_COPY, *lpNumberOfBytesRead == 0 and lpBuffer untouched. A mapping that
- * vanishes between that check and the transfer gives the same answer; the data travels through a
- * buffer of the library's own, so that even then lpBuffer is untouched.
+ * read: 0, ERROR_PARTIAL_COPY, *lpNumberOfBytesRead == 0 and lpBuffer untouched. Up to 1 MiB the
+ * data travels through a buffer of the library's own, so that lpBuffer is untouched whatever happens
+ * meanwhile. For more, one byte of each page is read first, then all in place: a mapping that
+ * vanishes in between gives the same answer, but may leave lpBuffer partly written.
  *
  * Errors: ERROR_INVALID_HANDLE (not a handle), ERROR_ACCESS_DENIED (the handle lacks
  * PROCESS_VM_READ, the kernel refuses, or the process is gone), ERROR_NOACCESS (lpBuffer NULL, or a
