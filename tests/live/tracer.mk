@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
 tracer_live_tests = tests/live/tracer-hits tests/live/tracer-life tests/live/tracer-kill \
-	tests/live/tracer-calls tests/live/tracer-space
+	tests/live/tracer-calls tests/live/tracer-space tests/live/tracer-refusals
 check_PROGRAMS += $(tracer_live_tests)
 TESTS += $(tracer_live_tests)
 tracer_live_sources = tests/live/tracer-support.c tests/live/tracer-support.h
@@ -28,4 +28,8 @@ tests_live_tracer_space_SOURCES = tests/live/tracer-space.c cordbg/tracer/space.
 	$(tracer_live_sources)
 tests_live_tracer_space_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_tracer_space_LDADD = $(tracer_live_libraries)
+
+tests_live_tracer_refusals_SOURCES = tests/live/tracer-refusals.c $(tracer_live_sources)
+tests_live_tracer_refusals_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_tracer_refusals_LDADD = $(tracer_live_libraries)
 endif
