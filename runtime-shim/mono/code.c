@@ -373,6 +373,17 @@ sort_codes(cordbg_runtime *runtime)
   while (g_hash_table_iter_next(&iterator, NULL, &value))
     g_ptr_array_add(runtime->sorted, value);
   g_ptr_array_sort(runtime->sorted, by_start);
+  g_hash_table_remove_all(runtime->by_method);
+  for (guint i = 0; i < runtime->sorted->len; i++) {
+    const cordbg_mono_code *code = runtime->sorted->pdata[i];
+    uint64_t key[2] = {code->rt.module, code->rt.token};
+    GPtrArray *same = g_hash_table_lookup(runtime->by_method, key);
+    if (!same) {
+      same = g_ptr_array_new();
+      g_hash_table_insert(runtime->by_method, cordbg_mono_pair(key[0], key[1]), same);
+    }
+    g_ptr_array_add(same, runtime->sorted->pdata[i]);
+  }
   runtime->codes_valid = true;
 }
 
@@ -464,10 +475,9 @@ cordbg_mono_codes(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
   if (FAILED(hr))
     return hr;
   GArray *found = g_array_new(FALSE, FALSE, sizeof(cordbg_rt_code));
-  for (guint i = 0; i < runtime->sorted->len; i++) {
-    cordbg_mono_code *code = runtime->sorted->pdata[i];
-    if (code->rt.module != module || code->rt.token != token)
-      continue;
+  const GPtrArray *same = g_hash_table_lookup(runtime->by_method, (uint64_t[2]){module, token});
+  for (guint i = 0; same && i < same->len; i++) {
+    cordbg_mono_code *code = same->pdata[i];
     cordbg_mono_give_code(runtime, code);
     g_array_append_val(found, code->rt);
     has_aot |= code->rt.kind == CORDBG_RT_CODE_AOT;
@@ -584,6 +594,12 @@ cordbg_mono_il_map(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_map **map
   return hr;
 }
 
+static void
+unref_array(void *array)
+{
+  g_ptr_array_unref(array);
+}
+
 void
 cordbg_mono_make_codes(cordbg_runtime *runtime)
 {
@@ -592,6 +608,8 @@ cordbg_mono_make_codes(cordbg_runtime *runtime)
   runtime->code_ids = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
   runtime->unlisted =
       g_hash_table_new_full(cordbg_mono_pair_hash, cordbg_mono_pair_equal, g_free, NULL);
+  runtime->by_method =
+      g_hash_table_new_full(cordbg_mono_pair_hash, cordbg_mono_pair_equal, g_free, unref_array);
   runtime->sorted = g_ptr_array_new();
 }
 
@@ -602,5 +620,6 @@ cordbg_mono_free_codes(cordbg_runtime *runtime)
   g_hash_table_unref(runtime->unlisted);
   g_hash_table_unref(runtime->code_ids);
   g_hash_table_unref(runtime->methods);
+  g_hash_table_unref(runtime->by_method);
   g_ptr_array_unref(runtime->sorted);
 }

@@ -142,7 +142,7 @@ read_log(cordbg_runtime *runtime, work *todo, cordbg_error *error)
 static void
 tell_compiled(cordbg_runtime *runtime, int32_t tid, cordbg_mono_code *code, GArray *events)
 {
-  if (!code || code->given)
+  if (!code || code->given || code->rt.kind == CORDBG_RT_CODE_INTERPRETED)
     return;
   cordbg_mono_give_code(runtime, code);
   cordbg_rt_event event = {

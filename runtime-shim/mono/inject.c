@@ -207,8 +207,9 @@ explain_dlopen(const caller *c, cordbg_error *error)
                           c->runtime->pid, why ? why : "no reason given");
 }
 
+/* On success *file is the memory file, which cordbg_agent_start closes. */
 static HRESULT
-load(const caller *c, cordbg_error *error)
+load(const caller *c, int *file, cordbg_error *error)
 {
   g_autofree char *bytes = NULL;
   gsize size = 0;
@@ -234,8 +235,10 @@ load(const caller *c, cordbg_error *error)
     if (SUCCEEDED(hr) && result == 0)
       hr = explain_dlopen(c, error);
   }
-  uint64_t closed;
-  call(c, c->syscall, (uint64_t[6]){SYS_close, (uint64_t)fd}, NULL, &closed, NULL);
+  if (FAILED(hr))
+    call(c, c->syscall, (uint64_t[6]){SYS_close, (uint64_t)fd}, NULL, &result, NULL);
+  else
+    *file = fd;
   return hr;
 }
 
@@ -299,17 +302,18 @@ cordbg_mono_inject(cordbg_runtime *runtime, int tid, int timeout_ms, cordbg_erro
                             : timeout_ms > 60000 ? 60000
                                                  : (uint32_t)timeout_ms};
   uint64_t result = 0;
+  int file = -1;
   HRESULT hr = S_OK;
 
   if (!cordbg_mono_find_base(runtime->pid, CORDBG_AGENT_LIBRARY, NULL, 0)) {
     hr = find_functions(&c, error);
     if (SUCCEEDED(hr))
-      hr = load(&c, error);
+      hr = load(&c, &file, error);
   }
   if (SUCCEEDED(hr))
     hr = find_block(runtime, error);
   if (SUCCEEDED(hr))
-    hr = call(&c, runtime->block.start, (uint64_t[6]){CORDBG_CALL_DATA},
+    hr = call(&c, runtime->block.start, (uint64_t[6]){CORDBG_CALL_DATA, (uint64_t)(int64_t)file},
               runtime->place.info.library, &result, error);
   if (FAILED(hr))
     return hr;

@@ -158,9 +158,10 @@ struct cordbg_runtime {
   GHashTable *code_ids;
   GArray *retired; /* of cordbg_mono_retired: told gone, freed when the next events are fetched */
 
-  GHashTable *methods; /* MonoMethod -> cordbg_mono_method */
-  GHashTable *codes;   /* MonoJitInfo -> cordbg_mono_code */
-  GPtrArray *sorted;   /* codes by start; valid when codes_valid */
+  GHashTable *methods;   /* MonoMethod -> cordbg_mono_method */
+  GHashTable *codes;     /* MonoJitInfo -> cordbg_mono_code */
+  GPtrArray *sorted;     /* codes by start; valid when codes_valid */
+  GHashTable *by_method; /* key of module id and token -> GPtrArray of codes; as sorted */
   GPtrArray *aot_images;
   GHashTable *unlisted; /* key of domain and start -> cordbg_mono_code without a MonoJitInfo */
   bool codes_valid;

@@ -62,7 +62,7 @@ __asm__(".symver dlopen,dlopen@GLIBC_2.2.5");
 #define AGENT_EXPORT __attribute__((visibility("default")))
 #define SERVICE_STACK (256u << 10)
 
-long cordbg_agent_start(const char *library);
+long cordbg_agent_start(const char *library, int file);
 void cordbg_agent_notify(uint64_t kind, cordbg_agent_record *record);
 void mono_profiler_init_cordbg(const char *description);
 void mono_profiler_init(const char *description);
@@ -537,12 +537,15 @@ clear_tables(void)
  * Begins a session. Called by the shim on a thread that the runtime knows and that is blocked in
  * a system call outside of managed code, or at an entry of the embedding API. Other threads run.
  * library: path of the runtime's library, for programs that loaded it privately, or NULL.
+ * file: the memory file out of which this library was loaded, to be closed; -1: none.
  */
 AGENT_EXPORT long
-cordbg_agent_start(const char *library)
+cordbg_agent_start(const char *library, int file)
 {
   long result;
 
+  if (file >= 0) /* here, because a remote call more stops every thread once more */
+    close(file);
   block.start_detail = 0;
   if (!agent.ready) {
     if ((result = find_runtime(library)) < 0)

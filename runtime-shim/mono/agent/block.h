@@ -86,7 +86,7 @@ typedef struct cordbg_agent_block {
   uint32_t wanted_capacity;
   uint32_t domain_capacity;
   uint32_t record_size;
-  uint64_t start;  /* long cordbg_agent_start(const char *runtime_library or NULL) */
+  uint64_t start;  /* long cordbg_agent_start(const char *runtime_library, int file) */
   uint64_t notify; /* void cordbg_agent_notify(uint64_t kind, record *): a trap's place */
   uint64_t log;    /* cordbg_agent_record[log_capacity] */
   uint64_t wanted; /* cordbg_agent_wanted[wanted_capacity] */
