@@ -34,6 +34,10 @@ cordbg_metadata_libmetadata_la_SOURCES = \
 	cordbg/metadata/signature.h \
 	cordbg/metadata/source.c \
 	cordbg/metadata/source.h \
+	cordbg/metadata/sym-method.c \
+	cordbg/metadata/sym-private.h \
+	cordbg/metadata/sym-reader.c \
+	cordbg/metadata/sym-reader.h \
 	cordbg/metadata/symbols-private.h \
 	cordbg/metadata/symbols.c \
 	cordbg/metadata/symbols.h \
