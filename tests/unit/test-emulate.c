@@ -28,6 +28,8 @@
 #include <Zydis/Zydis.h>
 
 #include "cordbg/tracer/emulate.h"
+#include "tests/unit/emulate-templates.h"
+#include "tests/unit/native-random.h"
 
 #define CASES 40000u
 #define HOSTILE_CASES 300000u
@@ -36,8 +38,6 @@
 /* Where the child has them; low, so that 32-bit addressing and rip-relative operands reach it. */
 #define CODE_BASE UINT64_C(0x10000000)
 #define CODE_SIZE 0x1000u
-#define DATA_BASE UINT64_C(0x10010000)
-#define DATA_SIZE 0x4000u
 /* Below it: sanitizers' shadow memory. Above: libraries and stacks, with what the kernel needs. */
 #define UNMAPPED_END UINT64_C(0x500000000000)
 
@@ -54,288 +54,6 @@ typedef struct bench {
   uint64_t code_at;         /* address of the instruction */
   uint64_t random;
 } bench;
-
-/* ------------------------------------------------------------------ random values */
-
-static uint64_t
-next_random(uint64_t *state)
-{
-  uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-  return z ^ (z >> 31);
-}
-
-static uint32_t
-below(bench *b, uint32_t limit)
-{
-  return (uint32_t)(next_random(&b->random) % limit);
-}
-
-/* Values at which carries, overflows and signs turn over come up often. */
-static uint64_t
-random_value(bench *b)
-{
-  static const uint64_t edges[] = {
-      0,      1,      UINT64_MAX, 0x7f,       0x80,       0xff,      0x7fff,
-      0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, INT64_MAX, UINT64_C(1) << 63,
-      16,     15};
-
-  switch (below(b, 4)) {
-  case 0:
-    return edges[below(b, sizeof(edges) / sizeof(edges[0]))];
-  case 1:
-    return next_random(&b->random) & 0xff;
-  default:
-    return next_random(&b->random);
-  }
-}
-
-static uint64_t
-seed_from_environment(void)
-{
-  const char *text = getenv("CORDBG_SEED");
-  uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)getpid() * 2654435761u;
-
-  printf("CORDBG_SEED=0x%" PRIx64 "\n", seed);
-  return seed;
-}
-
-/* ------------------------------------------------------------------ templates */
-
-enum { MODRM_NONE, MODRM_ANY, MODRM_REGISTER, MODRM_MEMORY };
-enum { IMM_NONE, IMM_8, IMM_16, IMM_Z, IMM_FULL, IMM_REL8, IMM_REL32, IMM_ADDRESS };
-
-#define NO_66 0x1u   /* the operand-size prefix means something else, or two things */
-#define PLUS_R 0x2u  /* the opcode's last byte holds a register */
-#define PLUS_CC 0x4u /* ... a condition */
-#define TARGET 0x8u  /* memory and registers hold code addresses */
-#define NO_LOW 0x10u /* no prefix at all */
-#define RARE 0x20u   /* refused often by rule (counts, sizes) */
-
-typedef struct template
-{
-  const char *name;
-  uint8_t opcode[4];
-  uint8_t opcode_size;
-  uint8_t modrm;
-  int8_t digit; /* -1: a register */
-  uint8_t immediate;
-  uint8_t flags;
-}
-template;
-
-#define OP1(...) {__VA_ARGS__}, 1
-#define OP2(...) {__VA_ARGS__}, 2
-#define OP3(...) {__VA_ARGS__}, 3
-#define OP4(...) {__VA_ARGS__}, 4
-#define ALU(text, n)                                                                               \
-  {text " rm8,r8", OP1(n * 8), MODRM_ANY, -1, IMM_NONE, 0},                                        \
-      {text " rm,r", OP1(n * 8 + 1), MODRM_ANY, -1, IMM_NONE, 0},                                  \
-      {text " r8,rm8", OP1(n * 8 + 2), MODRM_ANY, -1, IMM_NONE, 0},                                \
-      {text " r,rm", OP1(n * 8 + 3), MODRM_ANY, -1, IMM_NONE, 0},                                  \
-      {text " al,imm8", OP1(n * 8 + 4), MODRM_NONE, -1, IMM_8, 0},                                 \
-      {text " rax,imm", OP1(n * 8 + 5), MODRM_NONE, -1, IMM_Z, 0},                                 \
-      {text " rm8,imm8", OP1(0x80), MODRM_ANY, n, IMM_8, 0},                                       \
-      {text " rm,imm", OP1(0x81), MODRM_ANY, n, IMM_Z, 0},                                         \
-  {                                                                                                \
-    text " rm,imm8", OP1(0x83), MODRM_ANY, n, IMM_8, 0                                             \
-  }
-#define SHIFT(text, n)                                                                             \
-  {text " rm8,1", OP1(0xd0), MODRM_ANY, n, IMM_NONE, 0},                                           \
-      {text " rm,1", OP1(0xd1), MODRM_ANY, n, IMM_NONE, 0},                                        \
-      {text " rm8,cl", OP1(0xd2), MODRM_ANY, n, IMM_NONE, RARE},                                   \
-      {text " rm,cl", OP1(0xd3), MODRM_ANY, n, IMM_NONE, RARE},                                    \
-      {text " rm8,imm8", OP1(0xc0), MODRM_ANY, n, IMM_8, RARE},                                    \
-  {                                                                                                \
-    text " rm,imm8", OP1(0xc1), MODRM_ANY, n, IMM_8, RARE                                          \
-  }
-
-static const template templates[] = {
-    ALU("add", 0),
-    ALU("or", 1),
-    ALU("adc", 2),
-    ALU("sbb", 3),
-    ALU("and", 4),
-    ALU("sub", 5),
-    ALU("xor", 6),
-    ALU("cmp", 7),
-    SHIFT("shl", 4),
-    SHIFT("shr", 5),
-    SHIFT("sal", 6),
-    SHIFT("sar", 7),
-    {"test rm8,r8", OP1(0x84), MODRM_ANY, -1, IMM_NONE, 0},
-    {"test rm,r", OP1(0x85), MODRM_ANY, -1, IMM_NONE, 0},
-    {"test al,imm8", OP1(0xa8), MODRM_NONE, -1, IMM_8, 0},
-    {"test rax,imm", OP1(0xa9), MODRM_NONE, -1, IMM_Z, 0},
-    {"test rm8,imm8", OP1(0xf6), MODRM_ANY, 0, IMM_8, 0},
-    {"test rm,imm", OP1(0xf7), MODRM_ANY, 0, IMM_Z, 0},
-    {"not rm8", OP1(0xf6), MODRM_ANY, 2, IMM_NONE, 0},
-    {"not rm", OP1(0xf7), MODRM_ANY, 2, IMM_NONE, 0},
-    {"neg rm8", OP1(0xf6), MODRM_ANY, 3, IMM_NONE, 0},
-    {"neg rm", OP1(0xf7), MODRM_ANY, 3, IMM_NONE, 0},
-    {"inc rm8", OP1(0xfe), MODRM_ANY, 0, IMM_NONE, 0},
-    {"inc rm", OP1(0xff), MODRM_ANY, 0, IMM_NONE, 0},
-    {"dec rm8", OP1(0xfe), MODRM_ANY, 1, IMM_NONE, 0},
-    {"dec rm", OP1(0xff), MODRM_ANY, 1, IMM_NONE, 0},
-    {"mov rm8,r8", OP1(0x88), MODRM_ANY, -1, IMM_NONE, 0},
-    {"mov rm,r", OP1(0x89), MODRM_ANY, -1, IMM_NONE, 0},
-    {"mov r8,rm8", OP1(0x8a), MODRM_ANY, -1, IMM_NONE, 0},
-    {"mov r,rm", OP1(0x8b), MODRM_ANY, -1, IMM_NONE, 0},
-    {"mov rm8,imm8", OP1(0xc6), MODRM_ANY, 0, IMM_8, 0},
-    {"mov rm,imm", OP1(0xc7), MODRM_ANY, 0, IMM_Z, 0},
-    {"mov r8,imm8", OP1(0xb0), MODRM_NONE, -1, IMM_8, PLUS_R},
-    {"mov r,imm", OP1(0xb8), MODRM_NONE, -1, IMM_FULL, PLUS_R},
-    {"mov al,moffs", OP1(0xa0), MODRM_NONE, -1, IMM_ADDRESS, 0},
-    {"mov rax,moffs", OP1(0xa1), MODRM_NONE, -1, IMM_ADDRESS, 0},
-    {"mov moffs,al", OP1(0xa2), MODRM_NONE, -1, IMM_ADDRESS, 0},
-    {"mov moffs,rax", OP1(0xa3), MODRM_NONE, -1, IMM_ADDRESS, 0},
-    {"movsxd", OP1(0x63), MODRM_ANY, -1, IMM_NONE, NO_66},
-    {"movzx r,rm8", OP2(0x0f, 0xb6), MODRM_ANY, -1, IMM_NONE, 0},
-    {"movzx r,rm16", OP2(0x0f, 0xb7), MODRM_ANY, -1, IMM_NONE, 0},
-    {"movsx r,rm8", OP2(0x0f, 0xbe), MODRM_ANY, -1, IMM_NONE, 0},
-    {"movsx r,rm16", OP2(0x0f, 0xbf), MODRM_ANY, -1, IMM_NONE, 0},
-    {"lea", OP1(0x8d), MODRM_MEMORY, -1, IMM_NONE, 0},
-    {"xchg rm8,r8", OP1(0x86), MODRM_REGISTER, -1, IMM_NONE, 0},
-    {"xchg rm,r", OP1(0x87), MODRM_REGISTER, -1, IMM_NONE, 0},
-    {"xchg rax,r", OP1(0x90), MODRM_NONE, -1, IMM_NONE, PLUS_R},
-    {"imul r,rm", OP2(0x0f, 0xaf), MODRM_ANY, -1, IMM_NONE, 0},
-    {"imul r,rm,imm8", OP1(0x6b), MODRM_ANY, -1, IMM_8, 0},
-    {"imul r,rm,imm", OP1(0x69), MODRM_ANY, -1, IMM_Z, 0},
-    {"bt r,r", OP2(0x0f, 0xa3), MODRM_REGISTER, -1, IMM_NONE, 0},
-    {"bt r,imm8", OP2(0x0f, 0xba), MODRM_REGISTER, 4, IMM_8, 0},
-    {"bswap", OP2(0x0f, 0xc8), MODRM_NONE, -1, IMM_NONE, PLUS_R | NO_66},
-    {"setcc", OP2(0x0f, 0x90), MODRM_ANY, 0, IMM_NONE, PLUS_CC},
-    {"cmovcc", OP2(0x0f, 0x40), MODRM_ANY, -1, IMM_NONE, PLUS_CC},
-    {"cbw..cdqe", OP1(0x98), MODRM_NONE, -1, IMM_NONE, 0},
-    {"cwd..cqo", OP1(0x99), MODRM_NONE, -1, IMM_NONE, 0},
-    {"clc", OP1(0xf8), MODRM_NONE, -1, IMM_NONE, 0},
-    {"stc", OP1(0xf9), MODRM_NONE, -1, IMM_NONE, 0},
-    {"cmc", OP1(0xf5), MODRM_NONE, -1, IMM_NONE, 0},
-    {"push r", OP1(0x50), MODRM_NONE, -1, IMM_NONE, PLUS_R | NO_66},
-    {"push imm", OP1(0x68), MODRM_NONE, -1, IMM_Z, NO_66},
-    {"push imm8", OP1(0x6a), MODRM_NONE, -1, IMM_8, NO_66},
-    {"push rm", OP1(0xff), MODRM_ANY, 6, IMM_NONE, NO_66},
-    {"pop r", OP1(0x58), MODRM_NONE, -1, IMM_NONE, PLUS_R | NO_66},
-    {"pop rm", OP1(0x8f), MODRM_ANY, 0, IMM_NONE, NO_66},
-    {"pushf", OP1(0x9c), MODRM_NONE, -1, IMM_NONE, NO_66},
-    {"popf", OP1(0x9d), MODRM_NONE, -1, IMM_NONE, NO_66 | RARE},
-    {"leave", OP1(0xc9), MODRM_NONE, -1, IMM_NONE, NO_66},
-    {"call rel32", OP1(0xe8), MODRM_NONE, -1, IMM_REL32, NO_66},
-    {"call rm", OP1(0xff), MODRM_ANY, 2, IMM_NONE, NO_66 | TARGET},
-    {"ret", OP1(0xc3), MODRM_NONE, -1, IMM_NONE, NO_66 | TARGET},
-    {"rep ret", OP2(0xf3, 0xc3), MODRM_NONE, -1, IMM_NONE, NO_LOW | TARGET},
-    {"ret imm16", OP1(0xc2), MODRM_NONE, -1, IMM_16, NO_66 | TARGET},
-    {"jmp rel8", OP1(0xeb), MODRM_NONE, -1, IMM_REL8, NO_66},
-    {"jmp rel32", OP1(0xe9), MODRM_NONE, -1, IMM_REL32, NO_66},
-    {"jmp rm", OP1(0xff), MODRM_ANY, 4, IMM_NONE, NO_66 | TARGET},
-    {"notrack jmp r", OP2(0x3e, 0xff), MODRM_REGISTER, 4, IMM_NONE, NO_LOW | TARGET},
-    {"bnd jmp rm", OP2(0xf2, 0xff), MODRM_ANY, 4, IMM_NONE, NO_LOW | TARGET},
-    {"jcc rel8", OP1(0x70), MODRM_NONE, -1, IMM_REL8, PLUS_CC | NO_66},
-    {"jcc rel32", OP2(0x0f, 0x80), MODRM_NONE, -1, IMM_REL32, PLUS_CC | NO_66},
-    {"jrcxz", OP1(0xe3), MODRM_NONE, -1, IMM_REL8, NO_66},
-    {"nop", OP1(0x90), MODRM_NONE, -1, IMM_NONE, NO_LOW},
-    {"long nop", OP2(0x0f, 0x1f), MODRM_ANY, 0, IMM_NONE, 0},
-    {"endbr64", OP4(0xf3, 0x0f, 0x1e, 0xfa), MODRM_NONE, -1, IMM_NONE, NO_LOW},
-};
-#define TEMPLATES (sizeof(templates) / sizeof(templates[0]))
-
-static size_t
-put_immediate(bench *b, uint8_t *at, unsigned int kind, bool word, bool wide, bool address32)
-{
-  uint64_t value = random_value(b);
-  size_t size = 0;
-
-  switch (kind) {
-  case IMM_8:
-  case IMM_REL8:
-    size = 1;
-    break;
-  case IMM_16:
-    size = 2;
-    value &= 0x1ff;
-    break;
-  case IMM_Z:
-    size = word && !wide ? 2 : 4;
-    break;
-  case IMM_FULL:
-    size = wide ? 8 : word ? 2 : 4;
-    break;
-  case IMM_REL32:
-    size = 4;
-    value &= 0x3fffffff;
-    break;
-  case IMM_ADDRESS:
-    size = address32 ? 4 : 8;
-    value = DATA_BASE + below(b, DATA_SIZE - 8);
-    break;
-  default:
-    break;
-  }
-  memcpy(at, &value, size);
-  return size;
-}
-
-static size_t
-put_modrm(bench *b, uint8_t *at, const template *t)
-{
-  uint8_t mod = (uint8_t)below(b, 4);
-  uint8_t rm = (uint8_t)below(b, 8);
-  uint8_t reg = t->digit >= 0 ? (uint8_t)t->digit : (uint8_t)below(b, 8);
-  size_t size = 1;
-  uint8_t sib = 0;
-  uint64_t displacement = random_value(b);
-
-  if (t->modrm == MODRM_REGISTER)
-    mod = 3;
-  else if (t->modrm == MODRM_MEMORY)
-    mod = (uint8_t)below(b, 3);
-  at[0] = (uint8_t)(mod << 6 | reg << 3 | rm);
-  if (mod == 3)
-    return 1;
-  if (rm == 4)
-    at[size++] = sib = (uint8_t)next_random(&b->random);
-  if (mod == 1) {
-    at[size++] = (uint8_t)displacement;
-  } else if (mod == 2 || (mod == 0 && (rm == 5 || (rm == 4 && (sib & 7) == 5)))) {
-    memcpy(at + size, &displacement, 4);
-    size += 4;
-  }
-  return size;
-}
-
-/* Writes an instruction of the template, at most 15 bytes. */
-static size_t
-make_instruction(bench *b, const template *t, uint8_t *code)
-{
-  size_t size = 0;
-  bool word = false, address32 = false;
-  uint8_t rex = 0;
-
-  if (!(t->flags & NO_LOW)) {
-    word = !(t->flags & NO_66) && below(b, 5) == 0;
-    address32 = below(b, 16) == 0;
-    if (word)
-      code[size++] = 0x66;
-    if (address32)
-      code[size++] = 0x67;
-    if (below(b, 8) == 0)
-      code[size++] = below(b, 2) ? 0x64 : 0x65;
-    if (below(b, 3) != 0)
-      code[size++] = rex = (uint8_t)(0x40 | below(b, 16));
-  }
-  memcpy(code + size, t->opcode, t->opcode_size);
-  size += t->opcode_size;
-  if (t->flags & PLUS_R)
-    code[size - 1] = (uint8_t)(code[size - 1] | below(b, 8));
-  if (t->flags & PLUS_CC)
-    code[size - 1] = (uint8_t)(code[size - 1] | below(b, 16));
-  if (t->modrm != MODRM_NONE)
-    size += put_modrm(b, code + size, t);
-  size += put_immediate(b, code + size, t->immediate, word, rex & 8, address32);
-  return size;
-}
 
 /* ------------------------------------------------------------------ the machine's state */
 
@@ -406,11 +124,11 @@ random_registers(bench *b, struct user_regs_struct *r, bool targets)
 {
   for (int i = ZYDIS_REGISTER_RAX; i <= ZYDIS_REGISTER_R15; i++)
     *register_of(r, (ZydisRegister)i) =
-        targets ? next_random(&b->random) & 0x7fffffffff : random_value(b);
-  r->rsp = DATA_BASE + 64 + below(b, DATA_SIZE - 128);
-  r->rbp = below(b, 4) ? DATA_BASE + below(b, DATA_SIZE - 16) : r->rbp;
-  r->fs_base = below(b, 2) ? 0 : below(b, 0x100000);
-  r->gs_base = below(b, 2) ? 0 : below(b, 0x100000);
+        targets ? next_random(&b->random) & 0x7fffffffff : random_value(&b->random);
+  r->rsp = DATA_BASE + 64 + below(&b->random, DATA_SIZE - 128);
+  r->rbp = below(&b->random, 4) ? DATA_BASE + below(&b->random, DATA_SIZE - 16) : r->rbp;
+  r->fs_base = below(&b->random, 2) ? 0 : below(&b->random, 0x100000);
+  r->gs_base = below(&b->random, 2) ? 0 : below(&b->random, 0x100000);
   r->rip = b->code_at;
   r->orig_rax = UINT64_MAX;
   /* ptrace cannot set the ID flag, which an earlier popf may have changed */
@@ -427,7 +145,7 @@ random_memory(bench *b, uint64_t address, bool targets)
     return;
   for (size_t i = 0; i < 8; i++)
     b->data[offset + i] = (uint8_t)next_random(&b->random);
-  if (targets && below(b, 8) != 0)
+  if (targets && below(&b->random, 8) != 0)
     memset(b->data + offset + 5, 0, 3);
 }
 
@@ -643,10 +361,10 @@ compare(bench *b, cordbg_emulate_cache *cache, const char *name, uint8_t *code, 
   for (size_t i = 0; i < instruction.operand_count_visible; i++)
     if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
       mem = &operands[i].mem;
-  if (mem && below(b, 20) != 0)
-    aim(&before, &instruction, mem, code, DATA_BASE + below(b, DATA_SIZE - 8));
+  if (mem && below(&b->random, 20) != 0)
+    aim(&before, &instruction, mem, code, DATA_BASE + below(&b->random, DATA_SIZE - 8));
   if (instruction.mnemonic == ZYDIS_MNEMONIC_LEAVE)
-    before.rbp = DATA_BASE + below(b, DATA_SIZE - 8);
+    before.rbp = DATA_BASE + below(&b->random, DATA_SIZE - 8);
   if (mem)
     random_memory(b, address_of(&before, &instruction, mem), targets);
   random_memory(b, before.rsp, targets);
@@ -689,37 +407,39 @@ row_34_emulated_instructions_equal_the_cpu(void **state)
 {
   bench *b = *state;
   cordbg_emulate_cache *cache = calloc(1, sizeof(*cache));
-  tally counts[TEMPLATES] = {0};
+  tally *counts = calloc(emulate_template_count, sizeof(*counts));
   tally all = {0};
 
   assert_non_null(cache);
+  assert_non_null(counts);
   b->random = seed_from_environment();
   for (size_t i = 0; i < DATA_SIZE; i++)
     b->data[i] = (uint8_t)next_random(&b->random);
   for (size_t i = 0; i < CASES; i++) {
-    const template *t = &templates[i % TEMPLATES];
+    const emulate_template *t = &emulate_templates[i % emulate_template_count];
     uint8_t code[32] = {0};
 
-    make_instruction(b, t, code);
-    b->code_at = CODE_BASE + 0x800 + below(b, 64);
-    compare(b, below(b, 4) ? cache : NULL, t->name, code, CORDBG_INSTRUCTION_MAX, t->flags & TARGET,
-            true, &counts[i % TEMPLATES]);
+    emulate_template_make(&b->random, t, code);
+    b->code_at = CODE_BASE + 0x800 + below(&b->random, 64);
+    compare(b, below(&b->random, 4) ? cache : NULL, t->name, code, CORDBG_INSTRUCTION_MAX,
+            t->flags & TARGET, true, &counts[i % emulate_template_count]);
   }
-  for (size_t i = 0; i < TEMPLATES; i++) {
+  for (size_t i = 0; i < emulate_template_count; i++) {
     tally *c = &counts[i];
-    unsigned int share = templates[i].flags & RARE ? 16 : 2;
+    unsigned int share = emulate_templates[i].flags & RARE ? 16 : 2;
 
     all.emulated += c->emulated;
     all.refused += c->refused;
     all.faults += c->faults;
     if (c->emulated * share < c->refused + c->faults || c->emulated == 0)
-      fail_msg("%s: %u emulated, %u refused, %u faults", templates[i].name, c->emulated, c->refused,
-               c->faults);
+      fail_msg("%s: %u emulated, %u refused, %u faults", emulate_templates[i].name, c->emulated,
+               c->refused, c->faults);
   }
   printf("%u equal, %u stepped by rule, %u faults on both sides, %zu forms\n", all.emulated,
-         all.refused, all.faults, TEMPLATES);
+         all.refused, all.faults, emulate_template_count);
   assert_true(all.emulated >= 20000);
   assert_true(cache->hits + cache->misses > 0);
+  free(counts);
   free(cache);
 }
 
@@ -735,8 +455,8 @@ row_34_random_bytes_equal_the_cpu_or_are_refused(void **state)
 
     for (size_t k = 0; k < CORDBG_INSTRUCTION_MAX; k++)
       code[k] = (uint8_t)next_random(&b->random);
-    if (below(b, 2))
-      code[0] = (uint8_t)(0x40 | below(b, 16));
+    if (below(&b->random, 2))
+      code[0] = (uint8_t)(0x40 | below(&b->random, 16));
     compare(b, NULL, "random bytes", code, CORDBG_INSTRUCTION_MAX, false, false, &all);
   }
   printf("%u equal, %u refused or faulting\n", all.emulated, all.refused);
