@@ -371,7 +371,7 @@ on_exit_of(cordbg_tracing *tracing, const siginfo_t *info)
     cordbg_patch_publisher_set_gone(tracing->patches.publisher, CORDBG_GONE_EXITED);
     tracing->exited = true;
     tracing->exit_status = status;
-    cordbg_tracing_release_strangers(tracing);
+    cordbg_tracing_heal_survivors(tracing);
   }
 }
 

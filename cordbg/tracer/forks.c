@@ -107,8 +107,9 @@ cordbg_tracing_on_newborn(cordbg_tracing *tracing, cordbg_tracee *tracee)
     let_go(tracing, tracee);
 }
 
-void
-cordbg_tracing_release_strangers(cordbg_tracing *tracing)
+/* Children that stopped before the event that would have told of them. */
+static void
+release_strangers(cordbg_tracing *tracing)
 {
   for (cordbg_tracee *tracee = tracing->tracees, *next; tracee != NULL; tracee = next) {
     next = tracee->next;
@@ -122,6 +123,26 @@ cordbg_tracing_release_strangers(cordbg_tracing *tracing)
       close(mem);
     }
     let_go(tracing, tracee);
+  }
+}
+
+void
+cordbg_tracing_heal_survivors(cordbg_tracing *tracing)
+{
+  release_strangers(tracing);
+  for (cordbg_tracee *tracee = tracing->tracees; tracee != NULL; tracee = tracee->next) {
+    if (tracee->process == NULL || tracee->process->target ||
+        tracee->state == CORDBG_TRACEE_EXITING)
+      continue;
+    /* The same memory, or the same shared pages, by way of one that still has them. */
+    cordbg_space survivor;
+    if (SUCCEEDED(cordbg_space_open(&survivor, tracee->tid, NULL))) {
+      cordbg_space_close(&tracing->space);
+      tracing->space = survivor;
+      cordbg_patches_restore_all(&tracing->patches, &tracing->space);
+      cordbg_tracing_step_waiting(tracing, false);
+      return;
+    }
   }
 }
 

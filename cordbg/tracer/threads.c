@@ -219,6 +219,10 @@ look_at_the_late(cordbg_tracing *tracing)
 int
 cordbg_tracing_live_tid(const cordbg_tracing *tracing)
 {
+  /* The leader lives longest as a rule; any other thread may end before its name is used. */
+  const cordbg_tracee *leader = cordbg_tracee_find(tracing, tracing->target->pid);
+  if (leader != NULL && leader->state != CORDBG_TRACEE_EXITING)
+    return leader->tid;
   for (const cordbg_tracee *tracee = tracing->tracees; tracee != NULL; tracee = tracee->next) {
     if (tracee->process == tracing->target && tracee->state != CORDBG_TRACEE_EXITING)
       return tracee->tid;

@@ -239,9 +239,8 @@ void cordbg_tracing_on_exec(cordbg_tracing *tracing, cordbg_tracee *tracee, int 
 /* The first stop of a fork child: its copies of the traps go, then it does. */
 void cordbg_tracing_on_newborn(cordbg_tracing *tracing, cordbg_tracee *tracee);
 
-/* The target ended before the event that would have told of these children: heals them, lets them
-   go. */
-void cordbg_tracing_release_strangers(cordbg_tracing *tracing);
+/* The target ended: no trap stays in children that it leaves behind. */
+void cordbg_tracing_heal_survivors(cordbg_tracing *tracing);
 
 /* ---- syscalls.c ---- */
 /* At a stop in a system call: true when the resume starts the call again; mends EINTR. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -283,6 +284,57 @@ row_23_a_clone_vm_child_beside_its_running_parent(void **state)
   assert_int_equal(s.stage->result, 0);
   assert_int_equal(s.stage->count[1], 100);
   assert_true(no_event(&s, 10));
+  session_end(&s);
+}
+
+static int
+orphan_child(void *data)
+{
+  test_stage *stage = data;
+  stage->pid = getpid();
+  prctl(PR_SET_PDEATHSIG, 0);
+  stage->ready = 2;
+  while (stage->go != 2)
+    sched_yield();
+  for (int i = 0; i < 100; i++)
+    stage->result += life_add(i) != i + 1 || life_sse(i) != i;
+  stage->ready = 3;
+  for (;;)
+    pause();
+  return 0;
+}
+
+static void
+orphaning_body(test_stage *stage)
+{
+  stage->ready = 1;
+  while (!stage->go)
+    sched_yield();
+  clone(orphan_child, clone_stack + sizeof clone_stack, CLONE_VM | SIGCHLD, stage);
+  pause();
+}
+
+static void
+row_23_a_child_that_shares_the_memory_outlives_the_target(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, orphaning_body, 1);
+  plant(&s, CORDBG_LAYER_MANAGED, at(life_add));
+  plant(&s, CORDBG_LAYER_MANAGED, at(life_sse));
+  s.stage->go = 1;
+  assert_int_equal(next_event(&s).kind, CORDBG_EVENT_FORK);
+  await_int(&s.stage->ready, 2);
+  kill(s.pid, SIGKILL);
+  assert_int_equal(next_event(&s).kind, CORDBG_EVENT_EXITED);
+  int orphan = s.stage->pid;
+  cordbg_tracer_destroy(s.tracer); /* the tracer ends too */
+  s.tracer = NULL;
+  assert_true(is_free(orphan));
+  s.stage->go = 2;
+  await_int(&s.stage->ready, 3);
+  assert_int_equal(s.stage->result, 0);
+  kill(orphan, SIGKILL);
   session_end(&s);
 }
 
@@ -688,6 +740,7 @@ main(void)
       cmocka_unit_test(row_23_vfork_and_posix_spawn_children_step_over_traps_silently),
       cmocka_unit_test(row_23_a_stop_does_not_hang_on_a_vfork_parent_nor_holds_its_child),
       cmocka_unit_test(row_23_a_clone_vm_child_beside_its_running_parent),
+      cmocka_unit_test(row_23_a_child_that_shares_the_memory_outlives_the_target),
       cmocka_unit_test(row_24_an_exec_drops_the_patches_and_reopens_the_descriptors),
       cmocka_unit_test(row_24_an_exec_by_another_thread_than_the_leader),
       cmocka_unit_test(row_26_an_exit_is_the_last_event_and_tells_the_status),
