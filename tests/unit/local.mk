@@ -4,3 +4,4 @@ include tests/unit/native.mk
 include tests/unit/memory.mk
 include tests/unit/mono.mk
 include tests/unit/icordebug.mk
+include tests/unit/metadata.mk
