@@ -3,6 +3,7 @@
 BENCHES =
 include tests/bench/native.mk
 include tests/bench/memory.mk
+include tests/bench/metadata.mk
 include tests/bench/session.mk
 
 EXTRA_PROGRAMS = $(BENCHES)
