@@ -170,6 +170,27 @@ detach_and_attach_again(void **state)
   program_end(&p);
 }
 
+static void
+attach_to_a_busy_program_100_times(void **state)
+{
+  (void)state;
+  program p;
+  breaking b = {.type = "Debuggees.ManyThreads", .method = "Work"};
+  program_start_mono(&p, "ManyThreads", "120", "8", "1", NULL);
+  for (int i = 0; i < 100; i++) {
+    static client c;
+    b.set = 0;
+    b.hits = 0;
+    client_open(&c, breaking_hook, &b);
+    assert_ok(client_attach(&c, p.pid, FALSE));
+    client_await(&c, "Breakpoint", 3);
+    breaking_drop(&b);
+    client_close(&c);
+    program_check_unharmed(&p);
+  }
+  program_end(&p);
+}
+
 /* ---- The program's end ---- */
 
 static void
@@ -392,6 +413,37 @@ row_28_client_is_killed(void **state)
     }
     program_check_unharmed(&p);
   }
+  program_end(&p);
+}
+
+/* The tracer is killed: the session is over, and the client hears of it. */
+static void
+row_29_tracer_is_killed(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  int tracer = 0;
+  BOOL running;
+  program_start_mono(&p, "Counter", "60", NULL);
+  client_open(&c, NULL, NULL);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "CreateThread", 1);
+  g_autofree char *path = g_strdup_printf("/proc/%d/status", p.pid);
+  g_autofree char *status = NULL;
+  assert_true(g_file_get_contents(path, &status, NULL, NULL));
+  assert_int_equal(sscanf(strstr(status, "TracerPid:"), "TracerPid: %d", &tracer), 1);
+  assert_true(tracer > 1);
+  assert_int_equal(kill(tracer, SIGKILL), 0);
+  client_await(&c, "DebuggerError", 1);
+  /* The mark is set behind the callback. */
+  HRESULT hr = S_OK;
+  for (int tries = 0; tries < 2000 && hr != CORDBG_E_OBJECT_NEUTERED; tries++) {
+    hr = ICorDebugProcess_IsRunning(c.process, &running);
+    g_usleep(1000);
+  }
+  assert_hr(hr, CORDBG_E_OBJECT_NEUTERED);
+  client_close(&c);
   program_end(&p);
 }
 
@@ -678,6 +730,7 @@ main(void)
       CLIENT_TEST(last_release_inside_a_callback_detaches),
       CLIENT_TEST(last_release_detaches),
       CLIENT_TEST(detach_and_attach_again),
+      CLIENT_TEST(attach_to_a_busy_program_100_times),
       CLIENT_TEST(exit_code_is_collected_before_exit_process),
       CLIENT_TEST(terminate_ends_the_program),
       CLIENT_TEST(terminate_inside_a_callback),
@@ -685,6 +738,7 @@ main(void)
       CLIENT_TEST(row_26_killed_from_outside),
       CLIENT_TEST(two_programs_from_one_client),
       CLIENT_TEST(row_28_client_is_killed),
+      CLIENT_TEST(row_29_tracer_is_killed),
       CLIENT_TEST(objects_are_the_same_and_outlive_the_session),
       CLIENT_TEST(calls_at_the_wrong_time),
       CLIENT_TEST(attach_to_what_cannot_be_debugged),

@@ -20,3 +20,9 @@ tests_live_test_icordebug_life_SOURCES = tests/live/icordebug-life.c $(icordebug
 tests_live_test_icordebug_life_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_life_LDADD = $(icordebug_libs)
 endif
+
+EXTRA_DIST += tests/live/ExactHits.cs
+if HAVE_MCS
+noinst_DATA += tests/live/ExactHits.exe
+CLEANFILES += tests/live/ExactHits.exe tests/live/ExactHits.exe.mdb
+endif
