@@ -58,7 +58,6 @@ join(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_tracee_process *proc
   cordbg_tracee_state state = tracee->state;
   cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
   tracee->process = process;
-  tracee->classified = true;
   process->threads++;
   cordbg_tracee_set_state(tracing, tracee, state);
 }

@@ -32,7 +32,6 @@ cordbg_tracee_add(cordbg_tracing *tracing, int tid, cordbg_tracee_process *proce
     return NULL;
   tracee->tid = tid;
   tracee->process = process;
-  tracee->classified = process != NULL;
   tracee->state = CORDBG_TRACEE_EXITING; /* not counted until set_state */
   tracee->next = tracing->tracees;
   if (tracing->tracees != NULL)

@@ -74,7 +74,6 @@ struct cordbg_tracee {
   bool stepping;        /* PTRACE_SINGLESTEP in progress */
   bool stepped;         /* the step's own SIGTRAP came */
   bool at_sigtrap;      /* the stop is the delivery of the SIGTRAP of a hit */
-  bool classified;      /* false: a stranger, whose birth event is still to come */
   bool announced;       /* THREAD_CREATED was sent */
   bool vforks;          /* its resume waits for a vfork child */
   uint8_t told_layers;  /* of the hit in the queue: layers that were reported already */
