@@ -10,7 +10,7 @@ cordbg_liball_la_LIBADD = \
 	cordbg/native/libnative.la \
 	cordbg/tracer/libtracer-client.la \
 	cordbg/memory/libmemory.la \
-	$(GLIB_LIBS) $(ELF_LIBS) -lpthread
+	$(GLIB_LIBS) -lpthread
 
 # The shims and what only they need.
 RUNTIME_SHIMS =
