@@ -6,7 +6,7 @@
  * fills it through /proc/PID/fd, the target loads it from /proc/self/fd. So it matters neither
  * which file systems the target sees nor whether its user may read ours. Everything is done by
  * remote calls on one thread, at a place where calls are sound:
- *   - attach: the runtime's Finalizer thread while it waits in a futex, outside of managed code.
+ *   - attach: the runtime's Finalizer thread while it waits for work, outside of managed code.
  *     A thread in the collector's suspend handler waits in sigsuspend and is not taken.
  *   - launch: the thread that stands at the entry of the embedding API (launch.c).
  * Other threads run meanwhile: the loader's lock, or a collection, may need them.
@@ -16,6 +16,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,14 +326,24 @@ cordbg_mono_inject(cordbg_runtime *runtime, int tid, int timeout_ms, cordbg_erro
 
 /* ---- The Finalizer ---- */
 
+/*
+ * Does the thread wait for a semaphore or a condition, not for a lock? One that waits for a lock
+ * may hold another that our calls need. glibc waits for locks with FUTEX_WAIT and the value 2, for
+ * semaphores with FUTEX_WAIT_BITSET, formerly FUTEX_WAIT and the value 0.
+ */
 static bool
-waits_in_futex(int pid, int tid)
+waits_for_work(int pid, int tid)
 {
   g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/syscall", pid, tid);
   g_autofree char *text = NULL;
+  long number;
+  unsigned operation, value;
 
-  return g_file_get_contents(path, &text, NULL, NULL) && strtol(text, NULL, 10) == SYS_futex &&
-         g_ascii_isdigit(text[0]);
+  if (!g_file_get_contents(path, &text, NULL, NULL) ||
+      sscanf(text, "%ld 0x%*x 0x%x 0x%x", &number, &operation, &value) != 3 || number != SYS_futex)
+    return false;
+  operation &= ~(unsigned)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+  return operation == FUTEX_WAIT_BITSET || (operation == FUTEX_WAIT && value == 0);
 }
 
 int
@@ -351,7 +362,7 @@ cordbg_mono_find_finalizer(int pid, bool *exists)
       continue;
     *exists = true;
     int tid = (int)strtol(entry, NULL, 10);
-    if (waits_in_futex(pid, tid))
+    if (waits_for_work(pid, tid))
       found = tid;
   }
   if (threads)

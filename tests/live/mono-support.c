@@ -206,7 +206,11 @@ session_try_attach(session *s, int pid, int timeout_ms, cordbg_error *error)
 {
   *s = (session){.pid = pid};
   assert_ok(cordbg_tracer_start(&s->tracer, &test_error));
-  assert_ok(cordbg_tracer_attach(s->tracer, pid, &test_error));
+  if (cordbg_tracer_attach(s->tracer, pid, &test_error) != S_OK) {
+    int status = 0; /* of a debuggee that ended before its time */
+    int ended = waitpid(pid, &status, WNOHANG);
+    fail_msg("attach: %s (waitpid %d, status 0x%x)", test_error.sentence, ended, status);
+  }
   assert_ok(cordbg_target_create(s->tracer, &s->target, &test_error));
   HRESULT hr = cordbg_mono_ops.prepare(s->target, 0, timeout_ms, NULL, NULL, &s->runtime, error);
   if (hr != S_OK) {
