@@ -306,9 +306,8 @@ void
 client_close(client *c)
 {
   if (c->process != NULL) {
-    BOOL running = FALSE;
-    if (SUCCEEDED(ICorDebugProcess_IsRunning(c->process, &running)) &&
-        (!running || SUCCEEDED(ICorDebugProcess_Stop(c->process, 0))))
+    /* Also when it is stopped now: a callback in progress may be about to continue. */
+    if (SUCCEEDED(ICorDebugProcess_Stop(c->process, 0)))
       assert_ok(ICorDebugProcess_Detach(c->process));
     ICorDebugProcess_Release(c->process);
     c->process = NULL;

@@ -649,11 +649,12 @@ calls_at_the_wrong_time(void **state)
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "CreateThread", 1);
   /* It runs as soon as the last replayed callback is continued. */
-  BOOL queued = TRUE;
-  for (int tries = 0; tries < 2000 && queued; tries++) {
+  BOOL queued = TRUE, running = FALSE;
+  for (int tries = 0; tries < 2000 && (queued || !running); tries++) {
     assert_ok(ICorDebugProcess_Stop(c.process, 0));
     assert_ok(ICorDebugProcess_HasQueuedCallbacks(c.process, NULL, &queued));
     assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
+    assert_ok(ICorDebugProcess_IsRunning(c.process, &running));
   }
   assert_hr(ICorDebugProcess_EnumerateAppDomains(c.process, &domains),
             CORDBG_E_PROCESS_NOT_SYNCHRONIZED);
@@ -664,7 +665,7 @@ calls_at_the_wrong_time(void **state)
   /* Stops count. */
   assert_ok(ICorDebugProcess_Stop(c.process, 0));
   assert_ok(ICorDebugProcess_Stop(c.process, 0));
-  BOOL running = TRUE;
+  running = TRUE;
   assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
   assert_ok(ICorDebugProcess_IsRunning(c.process, &running));
   assert_false(running);
