@@ -37,6 +37,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +46,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define SHORT_TURN_NS 100000u
 
 static volatile sig_atomic_t end_requested;
 /* A SIGCHLD came. It is let in while ppoll sleeps only, and stays pending until then. */
@@ -111,6 +110,8 @@ set_up(cordbg_tracing *tracing)
   tracing->hits_tail = &tracing->hits;
   tracing->packet = malloc(CORDBG_PACKET_MAX);
   tracing->answer = malloc(CORDBG_PACKET_MAX);
+  cpu_set_t cpus;
+  tracing->cpus = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
   tracing->emulate_cache = calloc(1, sizeof *tracing->emulate_cache);
   if (tracing->packet == NULL || tracing->answer == NULL || tracing->emulate_cache == NULL)
     return false;
@@ -197,26 +198,6 @@ run(cordbg_tracing *tracing)
   }
 }
 
-/*
- * Short turns on the CPU in exchange for early ones (Linux 6.12 and newer; refused by others): a
- * stop of a target that keeps every CPU busy must not wait for the end of its threads' turns.
- */
-static void
-ask_for_short_turns(void)
-{
-  struct {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-  } attributes = {.size = sizeof attributes, .runtime = SHORT_TURN_NS};
-  errno = 0;
-  attributes.nice = getpriority(PRIO_PROCESS, 0);
-  if (errno == 0)
-    syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
-
 int
 main(void)
 {
@@ -226,7 +207,6 @@ main(void)
   prctl(PR_SET_DUMPABLE, 0);
   set_signals();
   setsid();
-  ask_for_short_turns();
   if (!set_up(&tracing))
     return 1;
   run(&tracing);

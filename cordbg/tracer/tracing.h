@@ -159,6 +159,9 @@ struct cordbg_tracing {
   cordbg_cleanup_word cleanup_words[CORDBG_CLEANUP_WORDS_MAX];
   unsigned cleanup_count;
   int cleanup_kick;
+
+  unsigned cpus;    /* that the tracer may use */
+  bool short_turns; /* asked of the scheduler (threads.c) */
 };
 
 #define CORDBG_PTRACE_OPTIONS                                                                      \
