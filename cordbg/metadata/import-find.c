@@ -93,6 +93,40 @@ cordbg_import_find_type_ref(IMetaDataImport2 *This, mdToken scope, LPCWSTR name,
   return hr;
 }
 
+/*
+ * A scope does not load the assemblies that it refers to: a TypeRef resolves to a type of its own
+ * module only. A TypeDef is given back as it is.
+ */
+HRESULT
+cordbg_import_resolve_type_ref(IMetaDataImport2 *This, mdTypeRef tr, REFIID riid, IUnknown **scope,
+                               mdTypeDef *ret)
+{
+  const cordbg_metadata *md = SCOPE(This)->md;
+  if (!scope || !ret)
+    return E_INVALIDARG;
+  *scope = NULL;
+  *ret = mdTypeDefNil;
+  if (IsNilToken(tr))
+    return E_INVALIDARG;
+  if (TypeFromToken(tr) == mdtTypeDef) {
+    *ret = tr;
+    return cordbg_object_query(SCOPE(This), riid, (void **)scope);
+  }
+
+  *ret = mdTokenNil;
+  MD_CHECK(md, TYPE_REF, RidFromToken(tr));
+  mdToken outermost = tr;
+  for (unsigned depth = 0;
+       depth < NESTING_MAX && TypeFromToken(outermost) == mdtTypeRef && !IsNilToken(outermost);
+       depth++)
+    outermost = MD_TOKEN(md, TYPE_REF, RidFromToken(outermost), SCOPE);
+  uint32_t rid = TypeFromToken(outermost) == mdtModule ? type_ref_to_def(md, tr, 0) : 0;
+  if (!rid)
+    return META_E_CANNOTRESOLVETYPEREF;
+  *ret = MD_MAKE(TYPE_DEF, rid);
+  return cordbg_object_query(SCOPE(This), riid, (void **)scope);
+}
+
 mdToken
 cordbg_scope_find_in_type(const cordbg_metadata *md, cordbg_table table, mdTypeDef td,
                           const char *name, PCCOR_SIGNATURE signature, ULONG size)

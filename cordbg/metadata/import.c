@@ -334,8 +334,6 @@ get_version_string(IMetaDataImport2 *This, LPWSTR text, DWORD cch, DWORD *pch)
   return hr;
 }
 
-/* Read-only scopes do not load the assemblies that they refer to: ResolveTypeRef stays E_NOTIMPL.
- */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 const IMetaDataImport2Vtbl cordbg_scope_import_vtbl = {
@@ -352,6 +350,7 @@ const IMetaDataImport2Vtbl cordbg_scope_import_vtbl = {
     .GetTypeDefProps = get_type_def_props,
     .GetInterfaceImplProps = get_interface_impl_props,
     .GetTypeRefProps = get_type_ref_props,
+    .ResolveTypeRef = cordbg_import_resolve_type_ref,
     .EnumMembers = cordbg_import_enum_members,
     .EnumMembersWithName = cordbg_import_enum_members_named,
     .EnumMethods = cordbg_import_enum_methods,

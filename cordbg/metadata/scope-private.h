@@ -158,6 +158,8 @@ HRESULT cordbg_import_find_type_def(IMetaDataImport2 *This, LPCWSTR name, mdToke
                                     mdTypeDef *ret);
 HRESULT cordbg_import_find_type_ref(IMetaDataImport2 *This, mdToken scope, LPCWSTR name,
                                     mdTypeRef *ret);
+HRESULT cordbg_import_resolve_type_ref(IMetaDataImport2 *This, mdTypeRef tr, REFIID riid,
+                                       IUnknown **scope, mdTypeDef *ret);
 HRESULT cordbg_import_find_member(IMetaDataImport2 *This, mdTypeDef td, LPCWSTR name,
                                   PCCOR_SIGNATURE signature, ULONG size, mdToken *ret);
 HRESULT cordbg_import_find_method(IMetaDataImport2 *This, mdTypeDef td, LPCWSTR name,

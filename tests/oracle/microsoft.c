@@ -170,6 +170,22 @@ compare_type_ref(mdToken tk)
 }
 
 static void
+compare_resolving(mdToken tk)
+{
+  ARGS("%08x", tk);
+  BOTH
+  {
+    IUnknown *scope = NULL;
+    mdToken type = UNSET;
+    HRESULT hr = IMetaDataImport2_ResolveTypeRef(IMPORT, tk, &IID_IMetaDataImport, &scope, &type);
+    OUT("%08x %x %s", (unsigned)hr, type, scope ? "scope" : "none");
+    if (scope)
+      IUnknown_Release(scope);
+  }
+  settle("ResolveTypeRef", arguments);
+}
+
+static void
 compare_method(mdToken tk)
 {
   ROOM_LOOP
@@ -1020,6 +1036,8 @@ compare_everything(void)
   EACH_RID(0x01, t)
   {
     compare_type_ref(mdtTypeRef | t);
+    compare_resolving(mdtTypeRef | t);
+    compare_resolving(mdtTypeDef | t);
     if (t < 60)
       compare_enum("EnumMemberRefs", enum_member_refs, mdtTypeRef | t);
   }
