@@ -169,9 +169,22 @@ compare_type_ref(mdToken tk)
   }
 }
 
+/*
+ * Microsoft's takes a type of this module for a reference into another assembly when the names
+ * agree (Mono's System.dll has one such); that is not imitated.
+ */
 static void
 compare_resolving(mdToken tk)
 {
+  mdToken into = 0, found = 0;
+  IUnknown *wrong = NULL;
+  IMetaDataImport2_GetTypeRefProps(sides[0].import, tk, &into, NULL, 0, NULL);
+  if (TypeFromToken(into) == mdtAssemblyRef &&
+      IMetaDataImport2_ResolveTypeRef(sides[0].import, tk, &IID_IMetaDataImport, &wrong, &found) ==
+          S_OK) {
+    IUnknown_Release(wrong);
+    return;
+  }
   ARGS("%08x", tk);
   BOTH
   {
