@@ -9,7 +9,10 @@ tests_oracle_metadata_compare_SOURCES = \
 tests_oracle_metadata_compare_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 tests_oracle_metadata_compare_LDADD = \
 	cordbg/metadata/libmetadata.la cordbg/com/libcom.la $(GLIB_LIBS)
-tests_oracle_metadata_microsoft_SOURCES = tests/oracle/microsoft.c
+tests_oracle_metadata_microsoft_SOURCES = \
+	tests/oracle/microsoft.c \
+	tests/oracle/microsoft.h \
+	tests/oracle/microsoft-tables.c
 tests_oracle_metadata_microsoft_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 tests_oracle_metadata_microsoft_LDADD = \
 	cordbg/metadata/libmetadata.la cordbg/com/libcom.la $(GLIB_LIBS) -ldl
