@@ -509,6 +509,6 @@ cordbg_dispatch_thread(void *argument)
     if (going)
       going = read_event(session);
   }
-  cordbg_session_unref(session);
+  cordbg_session_thread_ends(session);
   return NULL;
 }

@@ -219,6 +219,7 @@ struct cordbg_session {
   int unmanaged_tid;     /* thread of the unmanaged event that waits for Continue; 0: none */
   uint64_t in_flight[2]; /* by channel: sent by the tracer, not yet read by us; 0: none */
   pthread_t dispatcher;  /* the managed callbacks' thread */
+  unsigned thread_count; /* dispatchers: the last one to end releases the handlers */
 
   GArray *queue; /* cordbg_callback */
   guint queue_head;
@@ -252,6 +253,8 @@ HRESULT cordbg_session_detach(cordbg_session *session, cordbg_error *error);
 void cordbg_session_over(cordbg_session *session, HRESULT why);
 /* The process object with a reference, or NULL when the session is over. Lock not held. */
 cordbg_process *cordbg_session_process(cordbg_session *session);
+/* A dispatcher's last step: consumes its reference, and the handlers when it is the last. */
+void cordbg_session_thread_ends(cordbg_session *session);
 /* Destroys the runtime's instance, if there is one. Lock held. */
 void cordbg_session_drop_runtime(cordbg_session *session, bool alive);
 

@@ -218,10 +218,31 @@ start_thread(cordbg_session *session, void *(*body)(void *), const char *name, p
     pthread_setname_np(*thread, name);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attributes);
-  if (result == 0)
+  if (result == 0) {
+    session->thread_count++; /* the caller holds the lock, which each thread takes to end */
     return S_OK;
+  }
   cordbg_session_unref(session);
   return E_OUTOFMEMORY;
+}
+
+void
+cordbg_session_thread_ends(cordbg_session *session)
+{
+  void *handlers[3] = {NULL, NULL, NULL};
+  pthread_mutex_lock(&session->lock);
+  if (--session->thread_count == 0) {
+    handlers[0] = session->callback;
+    handlers[1] = session->callback2;
+    handlers[2] = session->unmanaged;
+    session->callback = NULL;
+    session->callback2 = NULL;
+    session->unmanaged = NULL;
+  }
+  pthread_mutex_unlock(&session->lock);
+  for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
+    cordbg_unknown_unref(handlers[i]);
+  cordbg_session_unref(session);
 }
 
 /* From "the tracer has the target" to "the dispatchers are at work". */

@@ -79,6 +79,6 @@ cordbg_unmanaged_thread(void *argument)
     if (hr == S_OK && (event.flags & CORDBG_EVENT_STOPS) != 0)
       tell(session, &event);
   }
-  cordbg_session_unref(session);
+  cordbg_session_thread_ends(session);
   return NULL;
 }

@@ -84,10 +84,30 @@ query(client_callback *self, REFIID iid, void **object)
 static ULONG
 release(client_callback *self)
 {
+  client *owner = self->owner;
+  pthread_mutex_lock(&owner->lock);
   ULONG left = atomic_fetch_sub(&self->references, 1) - 1;
+  pthread_cond_broadcast(&owner->changed);
+  pthread_mutex_unlock(&owner->lock);
   if (left == 0)
     free(self);
   return left;
+}
+
+/* Who is not referenced any more is not called any more: until then, a callback may be on its way.
+ */
+static void
+await_last_reference(client *c)
+{
+  struct timespec end;
+  int late = 0;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_sec += PATIENCE_S;
+  pthread_mutex_lock(&c->lock);
+  while (atomic_load(&c->callback->references) > 1 && late == 0)
+    late = pthread_cond_timedwait(&c->changed, &c->lock, &end);
+  pthread_mutex_unlock(&c->lock);
+  assert_int_equal(late, 0);
 }
 
 #define UNKNOWN(prefix, I, from)                                                                   \
@@ -317,6 +337,7 @@ client_close(client *c)
     ICorDebug_Release(c->cordebug);
     c->cordebug = NULL;
   }
+  await_last_reference(c);
   release(c->callback);
   open_client = NULL;
   g_ptr_array_free(c->names, TRUE);
