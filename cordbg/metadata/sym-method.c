@@ -88,8 +88,52 @@ constant_get_signature(ISymUnmanagedConstant *This, ULONG32 room, ULONG32 *count
   return hr;
 }
 
+/*
+ * Numbers, characters and truth values, and a null reference as an int 0. Strings would have to be
+ * BSTRs, which no allocator here makes: E_NOTIMPL, as for decimals and dates. The bytes of the
+ * value are the type's own width, little-endian.
+ */
+static HRESULT
+constant_get_value(ISymUnmanagedConstant *This, VARIANT *ret)
+{
+  static const struct {
+    uint8_t element, width;
+    VARTYPE type;
+  } kinds[] = {
+      {ELEMENT_TYPE_BOOLEAN, 1, VT_BOOL}, {ELEMENT_TYPE_CHAR, 2, VT_UI2},
+      {ELEMENT_TYPE_I1, 1, VT_I1},        {ELEMENT_TYPE_U1, 1, VT_UI1},
+      {ELEMENT_TYPE_I2, 2, VT_I2},        {ELEMENT_TYPE_U2, 2, VT_UI2},
+      {ELEMENT_TYPE_I4, 4, VT_I4},        {ELEMENT_TYPE_U4, 4, VT_UI4},
+      {ELEMENT_TYPE_I8, 8, VT_I8},        {ELEMENT_TYPE_U8, 8, VT_UI8},
+      {ELEMENT_TYPE_R4, 4, VT_R4},        {ELEMENT_TYPE_R8, 8, VT_R8},
+      {ELEMENT_TYPE_OBJECT, 0, VT_I4},
+  };
+  cordbg_sym_part *self = PART(This);
+  cordbg_signature cursor =
+      cordbg_signature_of_blob(self->method->symbols->constants[self->index].signature);
+  uint8_t element;
+  if (!ret)
+    return E_INVALIDARG;
+  if (!cordbg_signature_read_byte(&cursor, &element))
+    return E_FAIL;
+  for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+    if (kinds[i].element != element)
+      continue;
+    if (cursor.end - cursor.at < kinds[i].width)
+      return E_FAIL;
+    VARIANT value = {.vt = kinds[i].type};
+    for (unsigned b = 0; b < kinds[i].width; b++)
+      value.ullVal |= (ULONGLONG)cursor.at[b] << (8 * b);
+    if (value.vt == VT_BOOL)
+      value.boolVal = value.ullVal ? -1 : 0;
+    *ret = value;
+    return S_OK;
+  }
+  return E_NOTIMPL;
+}
+
 CORDBG_VTBL(ISymUnmanagedConstant, constant_vtbl, .GetName = constant_get_name,
-            .GetSignature = constant_get_signature);
+            .GetValue = constant_get_value, .GetSignature = constant_get_signature);
 static const cordbg_interface constant_interfaces[] = {
     CORDBG_INTERFACE(cordbg_sym_part, as_constant, ISymUnmanagedConstant, constant_vtbl),
 };

@@ -287,7 +287,18 @@ reader_gives_scopes_locals_and_constants_by_name(void **state)
   assert_int_equal(ISymUnmanagedConstant_GetName(constant, 16, &length, name), S_OK);
   assert_memory_equal(name, u"answer", sizeof u"answer");
   VARIANT value;
+  assert_int_equal(ISymUnmanagedConstant_GetValue(constant, &value), S_OK);
+  assert_int_equal(value.vt, VT_I4);
+  assert_int_equal(value.lVal, 42);
+  ISymUnmanagedConstant_Release(constant);
+  ISymUnmanagedScope2_Release(scope2);
+  /* The second block's is a string. */
+  assert_int_equal(
+      ISymUnmanagedScope_QueryInterface(inner[1], &IID_ISymUnmanagedScope2, (void **)&scope2),
+      S_OK);
+  assert_int_equal(ISymUnmanagedScope2_GetConstants(scope2, 1, &count, &constant), S_OK);
   assert_int_equal(ISymUnmanagedConstant_GetValue(constant, &value), E_NOTIMPL);
+  assert_int_equal(value.lVal, 42); /* untouched */
 
   /* Objects keep what they need alive. */
   ISymUnmanagedReader_Release(reader);
