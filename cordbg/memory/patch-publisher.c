@@ -410,18 +410,25 @@ add_ref(cordbg_patch_publisher *publisher, cordbg_patch_chunk_ref ref)
   return true;
 }
 
-/* Writes count merged entries as chunks of about equal length. */
+/*
+ * Writes count merged entries as chunks of about equal length. A retired entry and the live one
+ * that took its place stay in one chunk: a reader that meets the former looks for the latter
+ * behind it.
+ */
 static bool
 write_chunks(cordbg_patch_publisher *publisher, size_t count)
 {
-  size_t chunks = (count + CORDBG_PATCH_CHUNK_ENTRIES - 1) / CORDBG_PATCH_CHUNK_ENTRIES;
   size_t from = 0;
-  for (size_t i = 0; i < chunks; i++) {
-    size_t length = count / chunks + (i < count % chunks ? 1 : 0);
+  while (from < count) {
+    size_t left = count - from;
+    size_t chunks = (left + CORDBG_PATCH_CHUNK_ENTRIES - 1) / CORDBG_PATCH_CHUNK_ENTRIES;
+    size_t length = (left + chunks - 1) / chunks;
+    const cordbg_patch_entry *entries = &publisher->entries[from];
+    if (length < left && entries[length - 1].address == entries[length].address)
+      length--;
     uint64_t offset = block_take(publisher, CLASS_CHUNK);
     if (offset == 0)
       return false;
-    const cordbg_patch_entry *entries = &publisher->entries[from];
     memcpy(publisher->map + offset, entries, length * sizeof *entries);
     if (!add_ref(publisher, (cordbg_patch_chunk_ref){.first = entries[0].address,
                                                      .last = entries[length - 1].address,
@@ -460,15 +467,12 @@ build(cordbg_patch_publisher *publisher, const cordbg_patch_chunk_ref *old, size
 {
   size_t chunk = 0;
   while (chunk < old_count || count > 0) {
-    /* A retired entry may end one chunk and the live one of its address begin the next: `last`
-       of a chunk can equal `first` of the next, and such a pair is touched together. */
     size_t to = chunk;
     size_t mine = 0;
     size_t entries = 0;
     while (to < old_count) {
       size_t upto = to + 1 < old_count ? changes_before(changes, count, old[to + 1].first) : count;
-      bool pair = to + 1 < old_count && upto < count && changes[upto].address == old[to].last;
-      bool touched = upto > mine || pair;
+      bool touched = upto > mine;
       bool small = to > chunk && entries + mine < CHUNK_SMALL && old[to].count < CHUNK_SMALL;
       if (!touched && !small)
         break;

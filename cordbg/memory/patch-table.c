@@ -293,13 +293,12 @@ find_once(const cordbg_patch_table *table, uint64_t address, cordbg_patch_entry 
   table_snapshot snapshot;
   bool found = false;
   bool sound = snapshot_take(table, &snapshot);
-  size_t chunk = sound && snapshot.count > 0 ? first_chunk(&snapshot, address) : 0;
-  /* A retired entry and the live one that follows it may stand in two chunks. */
-  for (size_t i = chunk; sound && !found && i < snapshot.count && i < chunk + 2; i++) {
-    size_t count;
-    const cordbg_patch_entry *entries = chunk_entries(table, &snapshot.chunks[i], &count);
-    if (entries == NULL)
-      break;
+  size_t chunk = sound && snapshot.count > 0 ? first_chunk(&snapshot, address) : snapshot.count;
+  size_t count = 0;
+  const cordbg_patch_entry *entries = sound && chunk < snapshot.count
+                                          ? chunk_entries(table, &snapshot.chunks[chunk], &count)
+                                          : NULL;
+  if (entries != NULL) {
     for (size_t j = first_entry(entries, count, address); j < count; j++) {
       ret->address = load64(&entries[j].address);
       ret->retired = load64(&entries[j].retired);
