@@ -121,10 +121,12 @@ main(int argc, char **argv)
       ICorDebugFunctionBreakpoint_Activate(breakpoint, FALSE);
     ICorDebugFunctionBreakpoint_Release(breakpoint);
   }
+  g_ptr_array_free(count.breakpoints, TRUE);
   driver_end(&count.session);
   if (!complete)
     driver_fail(DRIVER_FAILED, "the program ended after %lu hits", count.hits);
   printf("%s: %lu hits in %.3f s, %.0f a second; detached\n", count.wanted.text, count.hits,
          seconds, (double)(count.hits - 1) / seconds);
+  driver_break_clear(&count.wanted);
   return DRIVER_OK;
 }

@@ -56,6 +56,13 @@ driver_parse_break(const char *text, driver_break *ret)
   ret->method = g_strndup(colon + 1, (gsize)(end - colon - 1));
 }
 
+void
+driver_break_clear(driver_break *parsed)
+{
+  g_free(parsed->type);
+  g_free(parsed->method);
+}
+
 static bool
 set_on_function(const driver_break *wanted, ICorDebugModule *module, mdMethodDef token,
                 GPtrArray *breakpoints)
@@ -188,9 +195,8 @@ void
 driver_end(driver *session)
 {
   if (session->process) {
-    BOOL running = FALSE;
-    if (SUCCEEDED(ICorDebugProcess_IsRunning(session->process, &running)) && running)
-      ICorDebugProcess_Stop(session->process, 5000);
+    /* Stops are counted: one more does no harm where the process is stopped already. */
+    ICorDebugProcess_Stop(session->process, 0);
     if (session->launched)
       ICorDebugProcess_Terminate(session->process, 0);
     else

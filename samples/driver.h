@@ -30,6 +30,7 @@ typedef struct driver_break {
 
 /* Ends the program with DRIVER_USAGE when the text is none. */
 void driver_parse_break(const char *text, driver_break *ret);
+void driver_break_clear(driver_break *parsed);
 
 /*
  * Sets the breakpoint on every overload that the module has, and appends the breakpoints to

@@ -480,6 +480,19 @@ clean_up(job *work)
   driver_end(&work->session);
 }
 
+static void
+free_job(job *work)
+{
+  for (guint i = 0; i < work->breaks->len; i++)
+    driver_break_clear(&g_array_index(work->breaks, driver_break, i));
+  g_array_free(work->breaks, TRUE);
+  g_array_free(work->sites, TRUE);
+  g_ptr_array_free(work->natives, TRUE);
+  g_ptr_array_free(work->breakpoints, TRUE);
+  g_free(work->native_planted);
+  g_free(work->failure);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -523,6 +536,7 @@ main(int argc, char **argv)
   else
     print_text(&work, &changed);
   clean_up(&work);
+  free_job(&work);
   if (!seen)
     driver_fail(DRIVER_FAILED, "the byte could not be changed from outside: %s", g_strerror(errno));
   return DRIVER_OK;

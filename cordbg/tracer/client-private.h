@@ -12,7 +12,8 @@
 /* One event socket and how fast it was lately. One thread at a time reads it. */
 typedef struct cordbg_event_socket {
   int fd;
-  int wake_fd;      /* eventfd: readable once cordbg_tracer_wake was called */
+  int wake_fd;           /* eventfd: readable once cordbg_tracer_wake was called */
+  bool events_come_fast; /* the reader looks before it sleeps */
 } cordbg_event_socket;
 
 struct cordbg_tracer {
@@ -24,6 +25,7 @@ struct cordbg_tracer {
   _Atomic int mem_fd;
   _Atomic int pid;
   int tracer_pid;
+  bool can_look; /* there is a second CPU */
   uint32_t next_id;
   bool gone; /* the request socket broke */
   cordbg_patch_table table;

@@ -25,10 +25,8 @@
  *   - children that are not the target are never held.
  *   - nothing that the client sends is trusted; nothing that the target holds is.
  *
- * Waiting: it sleeps at once, in one ppoll for all. Looking again for some microseconds before
- * sleeping was measured and is slower (docs/performance.md): the kernel wakes the tracer on the CPU
- * of the thread that stopped, and the client on the CPU of the tracer, as long as each goes to
- * sleep after it woke the next; whoever looks keeps the CPU from the one that it waits for.
+ * Waiting: it sleeps in one ppoll for all. Only while the target stands still does it look for the
+ * next request for some microseconds first (looks_on).
  */
 #include "config.h"
 
@@ -46,6 +44,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define LOOK_NS 60000u
 
 static volatile sig_atomic_t end_requested;
 /* A SIGCHLD came. It is let in while ppoll sleeps only, and stays pending until then. */
@@ -184,17 +184,42 @@ is_unfinished(const cordbg_tracing *tracing)
          (tracing->exited && tracing->session != CORDBG_SESSION_GONE);
 }
 
+/*
+ * While the target stands still, an answer is worth looking for before sleeping: it comes within
+ * microseconds, where waking from sleep on an idle CPU takes some fifty. Only then: looking for
+ * stops would take the CPU from the thread that is to run into the next trap.
+ */
+static bool
+looks_on(const cordbg_tracing *tracing, uint64_t *until)
+{
+  if (tracing->cpus < 2 || tracing->session != CORDBG_SESSION_STOPPED) {
+    *until = 0;
+    return false;
+  }
+  uint64_t now = cordbg_tracing_now();
+  if (*until == 0)
+    *until = now + LOOK_NS;
+  return now < *until;
+}
+
 static void
 run(cordbg_tracing *tracing)
 {
+  uint64_t look_until = 0;
   while (!tracing->ending && !end_requested) {
     if (child_changed) {
       child_changed = 0;
       cordbg_tracing_take_changes(tracing);
     }
     progress(tracing);
-    if (!is_unfinished(tracing) && sleep_until_something(tracing) && !tracing->ending)
+    if (is_unfinished(tracing))
+      continue;
+    if (looks_on(tracing, &look_until)) {
+      if (cordbg_tracing_take_request(tracing))
+        look_until = 0;
+    } else if (sleep_until_something(tracing) && !tracing->ending) {
       cordbg_tracing_take_request(tracing);
+    }
   }
 }
 

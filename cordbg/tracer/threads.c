@@ -260,9 +260,9 @@ void
 cordbg_tracing_stop_all(cordbg_tracing *tracing)
 {
   tracing->hold = true;
+  ask_for_turns(tracing, tracing->moving > tracing->cpus);
   if (tracing->moving == 0)
     return;
-  ask_for_turns(tracing, tracing->moving > tracing->cpus);
   for (cordbg_tracee *tracee = tracing->tracees; tracee != NULL; tracee = tracee->next) {
     if (tracee->process == tracing->target && tracee->state == CORDBG_TRACEE_RUNNING)
       cordbg_tracee_interrupt(tracing, tracee);

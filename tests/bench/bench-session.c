@@ -186,10 +186,19 @@ measure_attach(void *data)
   return took;
 }
 
+/* Both programs are busy: the one that is not measured must not take a CPU meanwhile. */
+static void
+take_turn(const measuring *work, pid_t measured)
+{
+  kill(work->program.pid, measured == work->program.pid ? SIGCONT : SIGSTOP);
+  kill(work->bare.pid, measured == work->bare.pid ? SIGCONT : SIGSTOP);
+}
+
 static double
 measure_hits(void *data)
 {
   measuring *work = data;
+  take_turn(work, work->program.pid);
   driver_parse_break("Debuggees.Counter:Tick", &work->wanted);
   attach(work);
   pthread_mutex_lock(&work->lock);
@@ -205,6 +214,7 @@ measure_bare_hits(void *data)
 {
   measuring *work = data;
   bare_session bare;
+  take_turn(work, work->bare.pid);
   bare_attach(&bare, &work->bare);
   double took = bare_hits(&bare, (uint64_t)(uintptr_t)hit_emulated, true, HITS);
   bare_detach(&bare);
@@ -215,6 +225,7 @@ static double
 measure_stops(void *data)
 {
   measuring *work = data;
+  take_turn(work, work->program.pid);
   work->wanted = (driver_break){0};
   attach(work);
   uint64_t begun = bench_now();
@@ -232,6 +243,7 @@ measure_bare_stops(void *data)
 {
   measuring *work = data;
   bare_session bare;
+  take_turn(work, work->bare.pid);
   bare_attach(&bare, &work->bare);
   double took = bare_stops(&bare, STOPS);
   bare_detach(&bare);

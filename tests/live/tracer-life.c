@@ -399,7 +399,8 @@ exec_drops_all(int how)
   next_hit(&s, first);
   session_detach(&s);
   assert_true(is_free(s.pid));
-  assert_int_equal(state_of(s.pid) == 'S' || state_of(s.pid) == 'R', 1);
+  char now = state_of(s.pid); /* it runs, or waits for something, a page of its image even */
+  assert_true(now == 'S' || now == 'R' || now == 'D');
   session_end(&s);
 }
 

@@ -143,5 +143,8 @@ main(int argc, char **argv)
          "compared, %lu differences\n",
          c.images, c.native, c.undecodable, c.lines, c.differences);
   free(line);
+  g_free(c.path);
+  if (c.own)
+    g_string_free(c.own, TRUE);
   return c.differences || c.images == 0 ? 1 : 0;
 }
