@@ -170,19 +170,22 @@ tell_all_wanted(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
 }
 
 static HRESULT
+scan_domains_and_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
+{
+  HRESULT hr = cordbg_mono_scan_domains(runtime, events, error);
+
+  return SUCCEEDED(hr) ? cordbg_mono_scan_modules(runtime, events, error) : hr;
+}
+
+static HRESULT
 do_work(cordbg_runtime *runtime, const work *todo, GArray *events, cordbg_error *error)
 {
   HRESULT hr = S_OK;
 
   for (guint i = 0; i < todo->unloading->len; i++)
     cordbg_mono_end_domain(runtime, g_array_index(todo->unloading, uint64_t, i), events);
-  /* An assembly that enters a further domain is not told by the profiler: its image is loaded
-     already. A wanted method compiled there is the first that is seen of it. */
-  if (todo->modules || todo->all || todo->compiled->len > 0) {
-    hr = cordbg_mono_scan_domains(runtime, events, error);
-    if (SUCCEEDED(hr))
-      hr = cordbg_mono_scan_modules(runtime, events, error);
-  }
+  if (todo->modules || todo->all)
+    hr = scan_domains_and_modules(runtime, events, error);
   for (guint i = 0; SUCCEEDED(hr) && i < todo->met->len; i++) {
     const cordbg_agent_record *record = &g_array_index(todo->met, cordbg_agent_record, i);
     cordbg_mono_domain *domain = cordbg_mono_domain_at(runtime, record->b);
@@ -201,7 +204,14 @@ do_work(cordbg_runtime *runtime, const work *todo, GArray *events, cordbg_error 
     hr = cordbg_mono_scan_codes(runtime, events, error);
   for (guint i = 0; SUCCEEDED(hr) && i < todo->compiled->len; i++) {
     const cordbg_agent_record *record = &g_array_index(todo->compiled, cordbg_agent_record, i);
-    tell_compiled(runtime, record->tid, cordbg_mono_code_of(runtime, record->a, record->c), events);
+    cordbg_mono_code *code = cordbg_mono_code_of(runtime, record->a, record->c);
+    /* An assembly that enters a further domain is not told by the profiler: its image is loaded
+       already. A wanted method compiled there is the first that is seen of it. */
+    if (!code) {
+      hr = scan_domains_and_modules(runtime, events, error);
+      code = SUCCEEDED(hr) ? cordbg_mono_code_of(runtime, record->a, record->c) : NULL;
+    }
+    tell_compiled(runtime, record->tid, code, events);
   }
   return hr;
 }
