@@ -47,7 +47,7 @@ checked_read(cordbg_target *target, cordbg_view view, const void *address, uint8
 }
 
 static void
-row_04_row_05_traps_at_the_edge_of_what_is_mapped(void **state)
+row_04_row_05_row_08_traps_at_the_edge_of_what_is_mapped_and_of_the_buffer(void **state)
 {
   (void)state;
   test_child *child = child_start(NULL);
@@ -665,7 +665,7 @@ int
 main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(row_04_row_05_traps_at_the_edge_of_what_is_mapped),
+      cmocka_unit_test(row_04_row_05_row_08_traps_at_the_edge_of_what_is_mapped_and_of_the_buffer),
       cmocka_unit_test(row_06_partial_read_with_many_traps),
       cmocka_unit_test(row_07_strange_ranges),
       cmocka_unit_test(row_07_longer_than_the_kernel_moves_in_one_call),

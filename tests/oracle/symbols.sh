@@ -45,7 +45,7 @@ JSON
   ls "$tmp"/*.pdb "$tmp/embedded.dll" | "$dotnet" dump-pdb.dll | "$compare" -
   ran=1
 else
-  echo "SKIP (Portable PDB): the .NET SDK is not installed"
+  echo "SKIP: Portable PDBs: dotnet, the .NET SDK, is not installed"
 fi
 
 if command -v mcs >/dev/null && command -v mono >/dev/null; then
@@ -54,6 +54,6 @@ if command -v mcs >/dev/null && command -v mono >/dev/null; then
   ls "$tmp"/*.mdb | mono dump-mdb.exe | "$compare" -
   ran=1
 else
-  echo "SKIP (.mdb): Mono and its compiler are not installed"
+  echo "SKIP: .mdb: Mono is not installed, or its compiler"
 fi
 [ $ran = 1 ] || exit 77
