@@ -113,6 +113,8 @@ on_exit_process(ICorDebugManagedCallback *self, ICorDebugProcess *process)
   const sample_hooks *hooks = ((managed_callback *)self)->hooks;
   if (hooks->exit_process)
     hooks->exit_process(hooks->data, process);
+  if (hooks->ended)
+    hooks->ended(hooks->ended_data);
   return S_OK;
 }
 

@@ -22,6 +22,10 @@ typedef struct sample_hooks {
   bool (*breakpoint)(void *data, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint);
   void (*exit_process)(void *data, ICorDebugProcess *process); /* nothing to continue */
   void (*native_event)(void *data, const DEBUG_EVENT *event);
+
+  /* Behind exit_process: nothing is called any more. For driver.c. */
+  void (*ended)(void *ended_data);
+  void *ended_data;
 } sample_hooks;
 
 /* Both hold hooks by reference: it must outlive them. The caller owns one reference of each. */

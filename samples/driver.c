@@ -165,18 +165,44 @@ launch(driver *session, char **arguments)
                                  DEBUG_NO_SPECIAL_OPTIONS, &session->process);
 }
 
+static void
+on_ended(void *data)
+{
+  driver *session = data;
+  pthread_mutex_lock(&session->lock);
+  session->exited = true;
+  pthread_cond_signal(&session->changed);
+  pthread_mutex_unlock(&session->lock);
+}
+
+/* ExitProcess is the last callback: before it was told, the hooks may still be called. */
+static void
+await_end(driver *session)
+{
+  pthread_mutex_lock(&session->lock);
+  while (!session->exited)
+    pthread_cond_wait(&session->changed, &session->lock);
+  pthread_mutex_unlock(&session->lock);
+}
+
 void
 driver_start(driver *session, const sample_hooks *hooks, DWORD pid, char **arguments)
 {
-  *session = (driver){.pid = pid};
+  *session = (driver){.pid = pid,
+                      .own = *hooks,
+                      .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .changed = PTHREAD_COND_INITIALIZER};
+  session->own.ended = on_ended;
+  session->own.ended_data = session;
   HRESULT hr = CordbgCreate(&IID_ICorDebug, (void **)&session->cordebug);
   if (SUCCEEDED(hr))
     hr = ICorDebug_Initialize(session->cordebug);
   if (FAILED(hr))
     driver_fail(DRIVER_FAILED, "%s", cordbg_last_error(NULL, NULL, NULL));
 
-  ICorDebugManagedCallback *managed = sample_managed_callback(hooks);
-  ICorDebugUnmanagedCallback *unmanaged = sample_unmanaged_callback(hooks, session->cordebug);
+  ICorDebugManagedCallback *managed = sample_managed_callback(&session->own);
+  ICorDebugUnmanagedCallback *unmanaged =
+      sample_unmanaged_callback(&session->own, session->cordebug);
   ICorDebug_SetManagedHandler(session->cordebug, managed);
   ICorDebug_SetUnmanagedHandler(session->cordebug, unmanaged);
   ICorDebugManagedCallback_Release(managed);
@@ -197,10 +223,12 @@ driver_end(driver *session)
   if (session->process) {
     /* Stops are counted: one more does no harm where the process is stopped already. */
     ICorDebugProcess_Stop(session->process, 0);
-    if (session->launched)
+    if (session->launched) {
       ICorDebugProcess_Terminate(session->process, 0);
-    else
+      await_end(session);
+    } else {
       ICorDebugProcess_Detach(session->process);
+    }
     ICorDebugProcess_Release(session->process);
   }
   ICorDebug_Terminate(session->cordebug);

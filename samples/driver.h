@@ -6,6 +6,7 @@
 #define SAMPLES_DRIVER_H
 
 #include <glib.h>
+#include <pthread.h>
 
 #include "callback.h"
 
@@ -43,6 +44,10 @@ typedef struct driver {
   ICorDebugProcess *process;
   DWORD pid;
   bool launched;
+  sample_hooks own;     /* the sample's, and the process' end */
+  pthread_mutex_t lock; /* guards exited: a callback thread sets it */
+  pthread_cond_t changed;
+  bool exited;
 } driver;
 
 /*
@@ -51,7 +56,10 @@ typedef struct driver {
  */
 void driver_start(driver *session, const sample_hooks *hooks, DWORD pid, char **arguments);
 
-/* Ends the session: a program that was launched ends with it, any other runs on. */
+/*
+ * Ends the session: a program that was launched ends with it, any other runs on. No hook is called
+ * any more when it returns.
+ */
 void driver_end(driver *session);
 
 /* A pid in decimal; ends the program with DRIVER_USAGE when the text is none. */

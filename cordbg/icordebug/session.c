@@ -210,6 +210,10 @@ start_thread(cordbg_session *session, void *(*body)(void *), const char *name, p
   sigset_t all, before;
   pthread_attr_t attributes;
   sigfillset(&all);
+  /* Faults of the client's own callbacks must find the client's handlers. */
+  const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+  for (size_t i = 0; i < G_N_ELEMENTS(faults); i++)
+    sigdelset(&all, faults[i]);
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_sigmask(SIG_SETMASK, &all, &before);
