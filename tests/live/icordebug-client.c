@@ -157,6 +157,7 @@ happened(client *c, const told *what)
   /* Written down behind the hook: who waits for the name finds the hook's work done. */
   pthread_mutex_lock(&c->lock);
   c->inside -= !unmanaged;
+  c->going_on += next == GO_ON;
   g_ptr_array_add(c->names, g_strdup(what->name));
   pthread_cond_broadcast(&c->changed);
   pthread_mutex_unlock(&c->lock);
@@ -166,6 +167,10 @@ happened(client *c, const told *what)
     ICorDebugController_Continue(controller, FALSE);
   if (controller != NULL)
     ICorDebugController_Release(controller);
+  pthread_mutex_lock(&c->lock);
+  c->going_on -= next == GO_ON;
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
   return S_OK;
 }
 
@@ -377,6 +382,15 @@ client_await(client *c, const char *name, unsigned count)
     g_autofree char *story = client_story(c);
     fail_msg("%u of %u %s came; all: %.400s", came, count, name, story);
   }
+}
+
+void
+client_await_continued(client *c)
+{
+  pthread_mutex_lock(&c->lock);
+  while (c->inside != 0 || c->going_on != 0)
+    pthread_cond_wait(&c->changed, &c->lock);
+  pthread_mutex_unlock(&c->lock);
 }
 
 char *

@@ -49,8 +49,9 @@ struct client {
 
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  GPtrArray *names; /* char *: "name" or "name text" of each callback, in order */
-  unsigned inside;  /* callbacks in progress */
+  GPtrArray *names;  /* char *: "name" or "name text" of each callback, in order */
+  unsigned inside;   /* callbacks in progress */
+  unsigned going_on; /* handlers that are to call Continue, or are in it */
   unsigned most_inside_managed;
   pthread_t managed_thread;
   bool managed_thread_known;
@@ -67,6 +68,8 @@ void client_close(client *c);
 
 /* Waits (20 s) until `count` callbacks of that name came. */
 void client_await(client *c, const char *name, unsigned count);
+/* Waits until every callback that was told so far has been continued by its handler. */
+void client_await_continued(client *c);
 unsigned client_count(client *c, const char *name);
 /* All names so far, joined by blanks; to be freed. */
 char *client_story(client *c);

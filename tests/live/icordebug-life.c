@@ -651,6 +651,7 @@ calls_at_the_wrong_time(void **state)
   /* It runs as soon as the last replayed callback is continued. */
   BOOL queued = TRUE, running = FALSE;
   for (int tries = 0; tries < 2000 && (queued || !running); tries++) {
+    client_await_continued(&c);
     assert_ok(ICorDebugProcess_Stop(c.process, 0));
     assert_ok(ICorDebugProcess_HasQueuedCallbacks(c.process, NULL, &queued));
     assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
