@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/user.h>
 
 #include "cordbg/com/error.h"
 #include "cordbg/memory/target.h"
@@ -130,6 +131,24 @@ typedef struct cordbg_rt_event {
   cordbg_rt_id id;
   cordbg_rt_code code; /* CODE_*: whole */
 } cordbg_rt_event;
+
+/*
+ * One frame that the runtime's own unwinding serves: managed code, or a stub that the runtime made
+ * (trampolines, thunks, wrappers), where no ELF image has unwind data.
+ */
+typedef enum cordbg_rt_frame_kind {
+  CORDBG_RT_FRAME_MANAGED, /* code is filled */
+  CORDBG_RT_FRAME_STUB,    /* code is zero */
+} cordbg_rt_frame_kind;
+
+typedef struct cordbg_rt_frame {
+  cordbg_rt_frame_kind kind;
+  cordbg_rt_code code;
+  uint32_t native_offset; /* of the frame's PC in code; the PC itself, also for a return address */
+  /* The caller's registers at its return address: rip, rsp and the callee-saved ones (rbx, rbp,
+     r12-r15) hold; the others are as in the frame. */
+  struct user_regs_struct caller;
+} cordbg_rt_frame;
 
 typedef struct cordbg_runtime cordbg_runtime; /* an instance: one a session */
 
@@ -245,6 +264,26 @@ typedef struct cordbg_runtime_ops {
    * Is this stop a synchronised one? S_OK: yes. S_FALSE: no, run on a little and ask again.
    */
   HRESULT (*synchronised)(cordbg_runtime *runtime, cordbg_error *error);
+
+  /*
+   * Stacks. The walk itself is above this boundary: it asks the shim first at each frame, then the
+   * ELF image that holds the PC, then the shim's chain of transitions. Any raw stop will do.
+   *
+   * unwind: one frame, whose registers (PC, SP, callee-saved) are given. innermost: the thread
+   * itself stands there (any instruction, prologues and epilogues too); otherwise the PC is a
+   * return address and stands behind its call. S_FALSE: the PC is not in code of the runtime's making.
+   * An error: it is, and the frame cannot be unwound.
+   */
+  HRESULT (*unwind)(cordbg_runtime *runtime, int32_t tid, const struct user_regs_struct *registers,
+                    bool innermost, cordbg_rt_frame *ret, cordbg_error *error);
+  /*
+   * The next managed frame outwards of registers->rsp that the runtime itself has on record for the
+   * thread (its chain of transitions into native code): for when native frames cannot be unwound.
+   * *ret: that frame's registers, its PC being a return address. S_FALSE: none.
+   */
+  HRESULT (*next_managed)(cordbg_runtime *runtime, int32_t tid,
+                          const struct user_regs_struct *registers, struct user_regs_struct *ret,
+                          cordbg_error *error);
 } cordbg_runtime_ops;
 
 /* The shims that this build has; NULL at the end. Order: that of detection. */

@@ -11,10 +11,8 @@ runtime_shim_mono_agent_libmono_profiler_cordbg_la_CFLAGS = -std=gnu11 $(WARNING
   -fvisibility=hidden -fno-stack-protector -fno-sanitize=all
 runtime_shim_mono_agent_libmono_profiler_cordbg_la_LDFLAGS = -module -avoid-version -shared
 
-noinst_LTLIBRARIES += runtime-shim/libshims.la
-runtime_shim_libshims_la_SOURCES = \
-  runtime-shim/runtime.h \
-  runtime-shim/shims.c \
+noinst_LTLIBRARIES += runtime-shim/mono/libmono-shim.la
+runtime_shim_mono_libmono_shim_la_SOURCES = \
   runtime-shim/mono/aot.c \
   runtime-shim/mono/code.c \
   runtime-shim/mono/detect.c \
@@ -29,7 +27,5 @@ runtime_shim_libshims_la_SOURCES = \
   runtime-shim/mono/mono-private.h \
   runtime-shim/mono/seq-points.c \
   runtime-shim/mono/things.c
-runtime_shim_libshims_la_CPPFLAGS = $(AM_CPPFLAGS) -DCORDBG_PKGLIBEXECDIR='"$(pkglibexecdir)"'
-runtime_shim_libshims_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
-runtime_shim_libshims_la_LIBADD = cordbg/metadata/libmetadata.la $(GLIB_LIBS)
-RUNTIME_SHIMS += runtime-shim/libshims.la
+runtime_shim_mono_libmono_shim_la_CPPFLAGS = $(AM_CPPFLAGS) -DCORDBG_PKGLIBEXECDIR='"$(pkglibexecdir)"'
+runtime_shim_mono_libmono_shim_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)

@@ -27,7 +27,7 @@ namespace Debuggees {
     }
 
     static Unary MakeInAssembly() {
-      AssemblyBuilder assembly = AppDomain.CurrentDomain.DefineDynamicAssembly(
+      AssemblyBuilder assembly = AssemblyBuilder.DefineDynamicAssembly(
           new AssemblyName("Emitted"), AssemblyBuilderAccess.Run);
       TypeBuilder type = assembly.DefineDynamicModule("Emitted").DefineType(
           "EmittedType", TypeAttributes.Public);

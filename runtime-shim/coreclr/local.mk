@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+# The CoreCLR shim: the client's side. The process that loads the DAC is in dac-host/.
+noinst_LTLIBRARIES += runtime-shim/coreclr/libcoreclr-shim.la
+runtime_shim_coreclr_libcoreclr_shim_la_SOURCES = \
+  runtime-shim/coreclr/coreclr.c \
+  runtime-shim/coreclr/coreclr.h
+runtime_shim_coreclr_libcoreclr_shim_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
+
+include runtime-shim/coreclr/dac-host/local.mk

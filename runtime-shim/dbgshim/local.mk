@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+# libdbgshim.so: the entry points that existing adapters load.
