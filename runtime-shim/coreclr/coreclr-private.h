@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the CoreCLR shim share. coreclr.c has the page that explains it. */
+#ifndef CORDBG_RUNTIME_SHIM_CORECLR_PRIVATE_H
+#define CORDBG_RUNTIME_SHIM_CORECLR_PRIVATE_H
+
+#include <glib.h>
+#include <stdatomic.h>
+
+#include "cordbg/metadata/image.h"
+#include "runtime-shim/coreclr/dac.h"
+#include "runtime-shim/runtime.h"
+
+/* Bounds on what is believed of a target. */
+#define CORDBG_CORECLR_MODULES_MAX 65536u
+#define CORDBG_CORECLR_THREADS_MAX 65536u
+#define CORDBG_CORECLR_CODE_MAX (64u << 20) /* bytes of one body */
+#define CORDBG_CORECLR_IMAGE_MAX (2ull << 30)
+
+typedef void (*cordbg_coreclr_defer)(void *data, const cordbg_event *event);
+
+/* ---- detect.c ---- */
+
+/* Like cordbg_runtime_ops.detect. */
+HRESULT cordbg_coreclr_detect(int pid, cordbg_runtime_info *ret, cordbg_error *error);
+
+/* ---- Objects (things.c, code.c) ---- */
+
+typedef struct cordbg_coreclr_module {
+  cordbg_rt_id id;
+  cordbg_rt_id assembly_id; /* one module an assembly: .NET has no other */
+  uint64_t module;          /* Module of the runtime */
+  uint64_t assembly;        /* Assembly of the runtime */
+  uint32_t flags;           /* CORDBG_RT_MODULE_* */
+  char *name;               /* path, or the simple name */
+  uint64_t base, size;
+  uint64_t metadata_address, metadata_size; /* in the target; 0: none */
+  uint8_t mvid[16];
+  cordbg_image *metadata; /* opened at the first question; NULL until then */
+  bool seen, gone;        /* gone: its end is told; kept until the events were taken */
+} cordbg_coreclr_module;
+
+typedef struct cordbg_coreclr_thread {
+  cordbg_rt_id id;
+  uint64_t thread; /* Thread of the runtime */
+  int32_t tid;
+  bool seen, gone;
+} cordbg_coreclr_thread;
+
+typedef struct cordbg_coreclr_code {
+  cordbg_rt_code rt;
+  uint64_t method_desc;
+  bool dynamic; /* a DynamicMethod or IL stub: no module's token stands behind it */
+  bool gone;
+} cordbg_coreclr_code;
+
+/* The tables of things.c and code.c: theirs alone. */
+typedef struct cordbg_coreclr_things cordbg_coreclr_things;
+typedef struct cordbg_coreclr_codes cordbg_coreclr_codes;
+/* Of notify.c and want.c. */
+typedef struct cordbg_coreclr_wants cordbg_coreclr_wants;
+
+struct cordbg_runtime {
+  cordbg_target *target;
+  cordbg_tracer *tracer;
+  int pid;
+  atomic_bool interrupted;
+  cordbg_runtime_info info;
+  cordbg_dac *dac; /* started by prepare; its host may die and be started anew underneath */
+
+  cordbg_rt_id next_id; /* of every kind of thing; from 1 */
+  cordbg_coreclr_things *things;
+  cordbg_coreclr_codes *codes;
+  cordbg_coreclr_wants *wants;
+  GArray *pending; /* of cordbg_rt_event, met by queries; told with the next events */
+
+  uint64_t throw_address; /* __cxa_throw of the target's libstdc++; 0: not found */
+  bool throw_planted;
+  bool flags_set; /* notification flags in the runtime */
+};
+
+/* ---- coreclr.c ---- */
+
+/* Reads exactly; the shim looks at the pristine view. */
+HRESULT cordbg_coreclr_read(cordbg_runtime *runtime, uint64_t address, void *buffer, size_t size,
+                            cordbg_error *error);
+
+/* ---- things.c ---- */
+
+void cordbg_coreclr_make_things(cordbg_runtime *runtime);
+void cordbg_coreclr_free_things(cordbg_runtime *runtime);
+/* Frees what was told gone: called when the next events are fetched. */
+void cordbg_coreclr_free_retired(cordbg_runtime *runtime);
+/*
+ * Read everything anew from the DAC and compare: what is new gets an id, what is missing is marked
+ * gone. events (nullable) gets ASSEMBLY_LOADED and MODULE_LOADED, MODULE_UNLOADED and
+ * ASSEMBLY_UNLOADED, THREAD_STARTED and THREAD_EXITED for the differences.
+ */
+HRESULT cordbg_coreclr_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+HRESULT cordbg_coreclr_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+/* One module by the runtime's address, entering it (events as above) when it is new; NULL: the DAC
+ * does not know it (yet). */
+cordbg_coreclr_module *cordbg_coreclr_meet_module(cordbg_runtime *runtime, uint64_t module,
+                                                  GArray *events, cordbg_error *error);
+/* A module of the runtime is unloaded: tells it, and CODE_FREED for its known bodies. */
+void cordbg_coreclr_end_module(cordbg_runtime *runtime, uint64_t module, GArray *events);
+cordbg_coreclr_module *cordbg_coreclr_module_by_id(cordbg_runtime *runtime, cordbg_rt_id id,
+                                                   cordbg_error *error); /* E_INVALIDARG: NULL */
+cordbg_coreclr_module *cordbg_coreclr_module_at(cordbg_runtime *runtime, uint64_t module);
+cordbg_rt_id cordbg_coreclr_domain_id(cordbg_runtime *runtime); /* of the only one */
+
+HRESULT cordbg_coreclr_domains(cordbg_runtime *runtime, cordbg_rt_id **ids, size_t *count,
+                               cordbg_error *error);
+HRESULT cordbg_coreclr_assemblies(cordbg_runtime *runtime, cordbg_rt_id domain, cordbg_rt_id **ids,
+                                  size_t *count, cordbg_error *error);
+HRESULT cordbg_coreclr_modules(cordbg_runtime *runtime, cordbg_rt_id assembly, cordbg_rt_id **ids,
+                               size_t *count, cordbg_error *error);
+HRESULT cordbg_coreclr_threads(cordbg_runtime *runtime, cordbg_rt_id **ids, size_t *count,
+                               cordbg_error *error);
+HRESULT cordbg_coreclr_get_domain(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_domain *ret,
+                                  cordbg_error *error);
+HRESULT cordbg_coreclr_get_assembly(cordbg_runtime *runtime, cordbg_rt_id id,
+                                    cordbg_rt_assembly *ret, cordbg_error *error);
+HRESULT cordbg_coreclr_get_module(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_module *ret,
+                                  cordbg_error *error);
+HRESULT cordbg_coreclr_get_thread(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_thread *ret,
+                                  cordbg_error *error);
+
+/* ---- code.c ---- */
+
+void cordbg_coreclr_make_codes(cordbg_runtime *runtime);
+void cordbg_coreclr_free_codes(cordbg_runtime *runtime);
+HRESULT cordbg_coreclr_codes_of(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+                                cordbg_rt_code **codes, size_t *count, cordbg_error *error);
+/*
+ * The body that begins at (or holds) address, entered into the tables. [out] *ret is a copy whose id
+ * is known from then on. S_FALSE: no body, or one of no module's method. A body just published is
+ * answered too (at the notification of its compilation, before its first execution).
+ */
+HRESULT cordbg_coreclr_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code *ret,
+                               cordbg_error *error);
+/*
+ * The same at a notification: method_desc and code are what it gave; used when the runtime's code
+ * manager does not yet answer by address.
+ */
+HRESULT cordbg_coreclr_meet_code(cordbg_runtime *runtime, uint64_t method_desc, uint64_t code,
+                                 cordbg_rt_code *ret, cordbg_error *error);
+/* Codes of a module that ends: CODE_FREED for each known one. */
+void cordbg_coreclr_free_codes_of(cordbg_runtime *runtime, cordbg_rt_id module, GArray *events);
+/* At a stop: known bodies that are gone (dynamic methods, collectible code) -> CODE_FREED. */
+HRESULT cordbg_coreclr_scan_codes(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+HRESULT cordbg_coreclr_il_map(cordbg_runtime *runtime, cordbg_rt_id code, cordbg_rt_map **map,
+                              size_t *count, cordbg_error *error);
+HRESULT cordbg_coreclr_unwind(cordbg_runtime *runtime, int32_t tid,
+                              const struct user_regs_struct *registers, bool innermost,
+                              cordbg_rt_frame *ret, cordbg_error *error);
+HRESULT cordbg_coreclr_next_managed(cordbg_runtime *runtime, int32_t tid,
+                                    const struct user_regs_struct *registers,
+                                    struct user_regs_struct *ret, cordbg_error *error);
+
+/* ---- methods.c ---- */
+
+/* NULL and the reason when the module has no readable metadata. */
+const cordbg_image *cordbg_coreclr_metadata(cordbg_runtime *runtime, cordbg_coreclr_module *module,
+                                            cordbg_error *error);
+/* IL that the runtime compiles: not abstract, not native, not the runtime's own. */
+bool cordbg_coreclr_has_il(const cordbg_metadata *metadata, uint32_t method_rid);
+HRESULT cordbg_coreclr_find_methods(cordbg_runtime *runtime, cordbg_rt_id module, const char *type,
+                                    const char *method, uint32_t **tokens, size_t *count,
+                                    cordbg_error *error);
+HRESULT cordbg_coreclr_get_method(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+                                  cordbg_rt_method *ret, cordbg_error *error);
+HRESULT cordbg_coreclr_method_name(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+                                   char **type, char **method, cordbg_error *error);
+
+/* ---- launch.c ---- */
+
+/* From the load of libcoreclr to the moment at which the DAC works and no user code has run. */
+HRESULT cordbg_coreclr_run_until_ready(cordbg_runtime *runtime, int timeout_ms,
+                                       cordbg_coreclr_defer defer, void *data,
+                                       cordbg_error *error);
+
+/* ---- notify.c ---- */
+
+HRESULT cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
+                                    cordbg_rt_event **events, size_t *count, cordbg_error *error);
+HRESULT cordbg_coreclr_synchronised(cordbg_runtime *runtime, cordbg_error *error);
+
+/* ---- want.c ---- */
+
+void cordbg_coreclr_make_wants(cordbg_runtime *runtime);
+void cordbg_coreclr_free_wants(cordbg_runtime *runtime);
+bool cordbg_coreclr_is_wanted(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token);
+/* The module is gone: its wanted methods are forgotten. */
+void cordbg_coreclr_forget_wanted(cordbg_runtime *runtime, cordbg_rt_id module);
+HRESULT cordbg_coreclr_want_method(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+                                   bool wanted, cordbg_rt_want_status *status,
+                                   cordbg_error *error);
+
+#endif
