@@ -110,6 +110,16 @@ typedef struct cordbg_rt_method {
   uint32_t local_signature; /* mdSignature or 0 */
 } cordbg_rt_method;
 
+/*
+ * Metadata that is not where the module's image has it. One of the two: a place in the target, or
+ * bytes that the shim made. Bare metadata (ECMA-335 II.24, it begins with BSJB) in both cases.
+ */
+typedef struct cordbg_rt_metadata {
+  uint64_t address; /* in the target; 0: see bytes */
+  uint64_t size;    /* of either */
+  uint8_t *bytes;   /* g_malloc'ed, the caller's; NULL: see address */
+} cordbg_rt_metadata;
+
 typedef enum cordbg_rt_event_kind {
   CORDBG_RT_EVENT_NONE,
   CORDBG_RT_EVENT_DOMAIN_CREATED,   /* domain */
@@ -242,6 +252,14 @@ typedef struct cordbg_runtime_ops {
   /* "Namespace.Class" and "Method", g_malloc'ed. Either may be NULL. */
   HRESULT (*method_name)(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token, char **type,
                          char **method, cordbg_error *error);
+  /*
+   * The metadata of a module whose image bytes (base, size) do not have it: of a dynamic module,
+   * as it is now, or of one whose metadata the runtime keeps apart. S_FALSE: the image has it.
+   * CORDBG_E_MISSING_METADATA: there is none to be had, the sentence says why. The slot may be
+   * NULL: S_FALSE for modules with an image, that error for others.
+   */
+  HRESULT (*metadata)(cordbg_runtime *runtime, cordbg_rt_id module, cordbg_rt_metadata *ret,
+                      cordbg_error *error);
 
   /* All bodies of native code of a method that exist now: *codes g_malloc'ed, may be empty. */
   HRESULT (*codes)(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
