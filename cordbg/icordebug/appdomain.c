@@ -19,15 +19,7 @@ domain_dispose(void *object)
 static HRESULT
 domain_get_process(ICorDebugAppDomain *This, ICorDebugProcess **ret)
 {
-  cordbg_domain *self = self_of(This);
-  HRESULT hr = cordbg_check(&self->child, ret != NULL);
-  if (FAILED(hr))
-    return hr;
-  cordbg_process *process = cordbg_session_process(self->session);
-  if (process == NULL)
-    return cordbg_fail(CORDBG_E_OBJECT_NEUTERED, "the session is over");
-  *ret = &process->as_process.iface;
-  return S_OK;
+  return cordbg_get_process(&self_of(This)->child, ret);
 }
 
 static HRESULT

@@ -19,15 +19,7 @@ assembly_dispose(void *object)
 static HRESULT
 assembly_get_process(ICorDebugAssembly *This, ICorDebugProcess **ret)
 {
-  cordbg_assembly *self = self_of(This);
-  HRESULT hr = cordbg_check(&self->child, ret != NULL);
-  if (FAILED(hr))
-    return hr;
-  cordbg_process *process = cordbg_session_process(self->session);
-  if (process == NULL)
-    return cordbg_fail(CORDBG_E_OBJECT_NEUTERED, "the session is over");
-  *ret = &process->as_process.iface;
-  return S_OK;
+  return cordbg_get_process(&self_of(This)->child, ret);
 }
 
 static HRESULT
@@ -40,12 +32,7 @@ assembly_get_domain(ICorDebugAssembly *This, ICorDebugAppDomain **ret)
   if (FAILED(hr))
     return hr;
   hr = cordbg_session_domain(self->session, self->domain, &domain, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(domain);
-    *ret = &domain->as_domain.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, domain, as_domain, ret);
 }
 
 static HRESULT

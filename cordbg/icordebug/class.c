@@ -18,12 +18,7 @@ class_get_module(ICorDebugClass *This, ICorDebugModule **ret)
   if (FAILED(hr))
     return hr;
   hr = cordbg_session_module(self->session, self->module, &module, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(module);
-    *ret = &module->as_module.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, module, as_module, ret);
 }
 
 static HRESULT

@@ -46,12 +46,7 @@ code_get_function(ICorDebugCode *This, ICorDebugFunction **ret)
   if (FAILED(hr))
     return hr;
   hr = function_of(self, &function, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(function);
-    *ret = &function->as_function.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, function, as_function, ret);
 }
 
 /* The parts of the code in the target, in the order of offsets. At least one, at most two. */

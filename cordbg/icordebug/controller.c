@@ -95,6 +95,19 @@ cordbg_leave(const cordbg_child *self)
   pthread_mutex_unlock(&self->session->lock);
 }
 
+HRESULT
+cordbg_get_process(const cordbg_child *self, ICorDebugProcess **ret)
+{
+  HRESULT hr = cordbg_check(self, ret != NULL);
+  if (FAILED(hr))
+    return hr;
+  cordbg_process *process = cordbg_session_process(self->session);
+  if (process == NULL)
+    return cordbg_fail(CORDBG_E_OBJECT_NEUTERED, "the session is over");
+  *ret = &process->as_process.iface;
+  return S_OK;
+}
+
 /* ---- Stop and go ---- */
 
 void

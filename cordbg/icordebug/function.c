@@ -26,12 +26,7 @@ function_get_module(ICorDebugFunction *This, ICorDebugModule **ret)
   if (FAILED(hr))
     return hr;
   hr = cordbg_session_module(self->session, self->method.module, &module, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(module);
-    *ret = &module->as_module.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, module, as_module, ret);
 }
 
 static HRESULT
@@ -47,12 +42,7 @@ function_get_class(ICorDebugFunction *This, ICorDebugClass **ret)
   hr = cordbg_session_module(self->session, self->method.module, &module, &error);
   if (SUCCEEDED(hr))
     hr = cordbg_module_type(module, self->method.class_token, &found, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(found);
-    *ret = &found->as_class.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, found, as_class, ret);
 }
 
 static HRESULT
@@ -75,12 +65,7 @@ function_get_il_code(ICorDebugFunction *This, ICorDebugCode **ret)
   if (FAILED(hr))
     return hr;
   hr = cordbg_function_il(self, &code, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(code);
-    *ret = &code->as_code.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, code, as_code, ret);
 }
 
 /* All bodies that have native code, those of the function's own domain first. */
@@ -129,12 +114,7 @@ function_get_native_code(ICorDebugFunction *This, ICorDebugCode **ret)
                                &error);
     g_array_free(bodies, TRUE);
   }
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(code);
-    *ret = &code->as_code.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, code, as_code, ret);
 }
 
 /* At the method's entry: IL offset 0. The breakpoint is active when it comes out. */

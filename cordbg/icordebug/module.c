@@ -34,15 +34,7 @@ module_dispose(void *object)
 static HRESULT
 module_get_process(ICorDebugModule *This, ICorDebugProcess **ret)
 {
-  cordbg_module *self = self_of(This);
-  HRESULT hr = cordbg_check(&self->child, ret != NULL);
-  if (FAILED(hr))
-    return hr;
-  cordbg_process *process = cordbg_session_process(self->session);
-  if (process == NULL)
-    return cordbg_fail(CORDBG_E_OBJECT_NEUTERED, "the session is over");
-  *ret = &process->as_process.iface;
-  return S_OK;
+  return cordbg_get_process(&self_of(This)->child, ret);
 }
 
 /* 0 for a module without image bytes (a dynamic one). */
@@ -76,12 +68,7 @@ module_get_assembly(ICorDebugModule *This, ICorDebugAssembly **ret)
   if (FAILED(hr))
     return hr;
   hr = cordbg_session_assembly(self->session, self->assembly, &assembly, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(assembly);
-    *ret = &assembly->as_assembly.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, assembly, as_assembly, ret);
 }
 
 static HRESULT
@@ -115,12 +102,7 @@ module_get_function(ICorDebugModule *This, mdMethodDef token, ICorDebugFunction 
   if (FAILED(hr))
     return hr;
   hr = cordbg_module_function(self, token, &function, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(function);
-    *ret = &function->as_function.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, function, as_function, ret);
 }
 
 static HRESULT
@@ -133,12 +115,7 @@ module_get_class(ICorDebugModule *This, mdTypeDef token, ICorDebugClass **ret)
   if (FAILED(hr))
     return hr;
   hr = cordbg_module_type(self, token, &found, &error);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(found);
-    *ret = &found->as_class.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, found, as_class, ret);
 }
 
 static HRESULT

@@ -273,6 +273,15 @@ HRESULT cordbg_enter(const cordbg_child *self, bool arguments);
 /* The same without the need to be stopped: the session is merely attached. */
 HRESULT cordbg_enter_attached(const cordbg_child *self, bool arguments);
 void cordbg_leave(const cordbg_child *self);
+/*
+ * Last line of a getter between cordbg_enter and cordbg_leave: on success a reference of the
+ * object, which is borrowed so far, goes out by the named face; leaves; remembers a failure.
+ */
+#define CORDBG_HAND_OUT(self, hr, error, found, as, ret)                                           \
+  (SUCCEEDED(hr) ? (cordbg_object_ref(found), (void)(*(ret) = &(found)->as.iface)) : (void)0,      \
+   cordbg_leave(&(self)->child), cordbg_answer(hr, error))
+/* GetProcess of every object below a session. */
+HRESULT cordbg_get_process(const cordbg_child *self, ICorDebugProcess **ret);
 
 /* Lets the target run, or the next callback come, when nothing holds the session. Lock held. */
 HRESULT cordbg_session_go_on(cordbg_session *session, cordbg_error *error);

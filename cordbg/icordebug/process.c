@@ -71,12 +71,7 @@ process_get_thread(ICorDebugProcess *This, DWORD id, ICorDebugThread **ret)
   if (SUCCEEDED(hr) && found == NULL)
     hr = cordbg_error_set(&error, E_INVALIDARG, 0, 0, "%u is no managed thread of process %d", id,
                           session->pid);
-  if (SUCCEEDED(hr)) {
-    cordbg_object_ref(found);
-    *ret = &found->as_thread.iface;
-  }
-  cordbg_leave(&self->child);
-  return cordbg_answer(hr, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, found, as_thread, ret);
 }
 
 /* Registers need a stop, but not a synchronised one: an out-of-band event will do. */
