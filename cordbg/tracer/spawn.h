@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting the tracer process: the client's side. */
+/* Finding and starting the helper processes: the client's side. */
 #ifndef CORDBG_TRACER_SPAWN_H
 #define CORDBG_TRACER_SPAWN_H
 
+#include <stddef.h>
+
 #include "cordbg/com/error.h"
 
+#define CORDBG_HELPER_DESCRIPTORS_MAX 8
+
 /*
- * Starts cordbg-tracer with the four descriptors as 3, 4, 5, 6 and nothing else open but /dev/null.
- * The tracer is no child of the caller: its parent is an intermediate process that has ended when
- * this returns, whose exit sends no signal and which only __WCLONE waits see. Any thread.
+ * Where a helper program or library of this name lies. Search order: CORDBG_LIBEXEC, which must
+ * have it when it is set; beside this library, or in libexec of the build tree that it lies in; the
+ * installed libexec folder. CORDBG_E_DEBUG_COMPONENT_MISSING: nowhere. Any thread.
  */
+HRESULT cordbg_helper_path(const char *name, char *path, size_t size, cordbg_error *error);
+
+/*
+ * Starts a helper with the count (at most CORDBG_HELPER_DESCRIPTORS_MAX) descriptors as 3, 4, ...
+ * and nothing else open but /dev/null. It is no child of the caller: its parent is an intermediate
+ * process that has ended when this returns, whose exit sends no signal and which only __WCLONE
+ * waits see. Any thread.
+ */
+HRESULT cordbg_helper_start(const char *name, const int *descriptors, size_t count,
+                            char *const *environment, cordbg_error *error);
+
+/* cordbg-tracer with its four descriptors and the caller's environment. */
 HRESULT cordbg_tracer_spawn(const int descriptors[4], cordbg_error *error);
 
 #endif

@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cordbg/tracer/spawn.h"
 #include "runtime-shim/mono/mono-private.h"
 
 #define AGENT_BYTES_MAX (8u << 20)
@@ -93,37 +94,18 @@ cordbg_mono_may_inject(int pid, cordbg_error *error)
 
 /* ---- The library ---- */
 
-static bool
-read_library_at(const char *folder, const char *below, char **bytes, gsize *size)
-{
-  g_autofree char *path = g_strdup_printf("%s/%s%s", folder, below, CORDBG_AGENT_LIBRARY);
-
-  return g_file_get_contents(path, bytes, size, NULL);
-}
-
-/* Search order: $CORDBG_LIBEXEC, beside this library, the installed libexec folder; in a build
- * tree the agent lies in its own folder below the top. */
 static HRESULT
 read_library(char **bytes, gsize *size, cordbg_error *error)
 {
-  static const char *const places[] = {"", "cordbg/", "../runtime-shim/mono/agent/.libs/",
-                                       "../../runtime-shim/mono/agent/.libs/",
-                                       "runtime-shim/mono/agent/.libs/"};
-  const char *libexec = getenv("CORDBG_LIBEXEC");
-  Dl_info self;
-  g_autofree char *beside = dladdr((void *)(uintptr_t)read_library, &self) && self.dli_fname
-                                ? g_path_get_dirname(self.dli_fname)
-                                : NULL;
-  const char *folders[] = {libexec, beside, CORDBG_PKGLIBEXECDIR};
+  char path[4096];
+  HRESULT hr = cordbg_helper_path(CORDBG_AGENT_LIBRARY, path, sizeof(path), error);
 
-  for (size_t i = 0; i < G_N_ELEMENTS(folders); i++)
-    for (size_t j = 0; folders[i] && j < G_N_ELEMENTS(places); j++)
-      if (read_library_at(folders[i], places[j], bytes, size) && *size <= AGENT_BYTES_MAX)
-        return S_OK;
-  return cordbg_error_set(
-      error, CORDBG_E_DEBUG_COMPONENT_MISSING, ENOENT, 0,
-      "%s was not found (CORDBG_LIBEXEC, beside the library, " CORDBG_PKGLIBEXECDIR ")",
-      CORDBG_AGENT_LIBRARY);
+  if (FAILED(hr))
+    return hr;
+  if (g_file_get_contents(path, bytes, size, NULL) && *size <= AGENT_BYTES_MAX)
+    return S_OK;
+  return cordbg_error_set(error, CORDBG_E_DEBUG_COMPONENT_MISSING, 0, 0, "%.150s cannot be read",
+                          path);
 }
 
 /* ---- Remote calls ---- */
