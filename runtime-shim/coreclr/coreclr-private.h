@@ -22,6 +22,8 @@ typedef void (*cordbg_coreclr_defer)(void *data, const cordbg_event *event);
 
 /* Like cordbg_runtime_ops.detect. */
 HRESULT cordbg_coreclr_detect(int pid, cordbg_runtime_info *ret, cordbg_error *error);
+/* The same; *path (nullable) is the library's whole path, g_malloc'ed. */
+HRESULT cordbg_coreclr_find(int pid, char **path, cordbg_runtime_info *ret, cordbg_error *error);
 
 /* ---- Objects (things.c, code.c) ---- */
 
@@ -65,6 +67,7 @@ struct cordbg_runtime {
   int pid;
   atomic_bool interrupted;
   cordbg_runtime_info info;
+  char *library; /* whole path of libcoreclr.so, as the maps show it */
   cordbg_dac *dac; /* started by prepare; its host may die and be started anew underneath */
 
   cordbg_rt_id next_id; /* of every kind of thing; from 1 */
@@ -75,7 +78,8 @@ struct cordbg_runtime {
 
   uint64_t throw_address; /* __cxa_throw of the target's libstdc++; 0: not found */
   bool throw_planted;
-  bool flags_set; /* notification flags in the runtime */
+  bool flags_set;   /* notification flags in the runtime */
+  GHashTable *told; /* ids of the bodies that a CODE_COMPILED told */
 };
 
 /* ---- coreclr.c ---- */
@@ -83,6 +87,9 @@ struct cordbg_runtime {
 /* Reads exactly; the shim looks at the pristine view. */
 HRESULT cordbg_coreclr_read(cordbg_runtime *runtime, uint64_t address, void *buffer, size_t size,
                             cordbg_error *error);
+/* One internal trap. */
+HRESULT cordbg_coreclr_plant(cordbg_runtime *runtime, uint64_t address, cordbg_error *error);
+void cordbg_coreclr_lift(cordbg_runtime *runtime, uint64_t address); /* 0: nothing */
 
 /* ---- things.c ---- */
 
@@ -192,6 +199,8 @@ void cordbg_coreclr_free_wants(cordbg_runtime *runtime);
 bool cordbg_coreclr_is_wanted(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token);
 /* The module is gone: its wanted methods are forgotten. */
 void cordbg_coreclr_forget_wanted(cordbg_runtime *runtime, cordbg_rt_id module);
+/* The end of the session: no method is wanted any more, in the runtime either. */
+void cordbg_coreclr_unwant_all(cordbg_runtime *runtime);
 HRESULT cordbg_coreclr_want_method(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
                                    bool wanted, cordbg_rt_want_status *status,
                                    cordbg_error *error);

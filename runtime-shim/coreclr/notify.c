@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the runtime's notifications to the boundary's events (how they come: coreclr.c).
+ *
+ * A notification says where to look; what is told comes from the DAC and from comparing pictures,
+ * so one that was missed (while a stop was made unsound by a collection) is made up for at the next
+ * stop. Bodies of code are told once each.
+ */
+#include "config.h"
+
+#include "runtime-shim/coreclr/coreclr-private.h"
+
+static HRESULT
+code_made(cordbg_runtime *runtime, const cordbg_dac_notification *what, int32_t tid,
+          GArray *events, cordbg_error *error)
+{
+  cordbg_rt_event event = {.kind = CORDBG_RT_EVENT_CODE_COMPILED, .tid = tid};
+
+  if (what->method.kind != CORDBG_DAC_CODE_METHOD)
+    return S_OK;
+  const cordbg_coreclr_module *module =
+      cordbg_coreclr_meet_module(runtime, what->method.module, events, error);
+  if (!module || !cordbg_coreclr_is_wanted(runtime, module->id, what->method.token))
+    return S_OK;
+  HRESULT hr =
+      cordbg_coreclr_meet_code(runtime, what->method_desc, what->address, &event.code, error);
+  if (hr != S_OK || !g_hash_table_add(runtime->told, GSIZE_TO_POINTER(event.code.id)))
+    return FAILED(hr) ? hr : S_OK;
+  event.id = event.code.id;
+  g_array_append_val(events, event);
+  return S_OK;
+}
+
+static HRESULT
+take(cordbg_runtime *runtime, const cordbg_dac_notification *what, int32_t tid, GArray *events,
+     cordbg_error *error)
+{
+  switch (what->kind) {
+  case CORDBG_DAC_MODULE_LOADED:
+    cordbg_coreclr_meet_module(runtime, what->module, events, error);
+    return S_OK;
+  case CORDBG_DAC_MODULE_UNLOADED:
+    cordbg_coreclr_end_module(runtime, what->module, events);
+    return S_OK;
+  case CORDBG_DAC_CODE_GENERATED:
+    return code_made(runtime, what, tid, events, error);
+  default:
+    return S_OK;
+  }
+}
+
+/* What bodies are no more need not be remembered as told; ids are never used twice. */
+static void
+look_at_events(cordbg_runtime *runtime, const GArray *events)
+{
+  for (guint i = 0; i < events->len; i++) {
+    const cordbg_rt_event *event = &g_array_index(events, cordbg_rt_event, i);
+    if (event->kind == CORDBG_RT_EVENT_CODE_FREED)
+      g_hash_table_remove(runtime->told, GSIZE_TO_POINTER(event->code.id));
+    else if (event->kind == CORDBG_RT_EVENT_MODULE_UNLOADED)
+      cordbg_coreclr_forget_wanted(runtime, event->id);
+  }
+}
+
+static HRESULT
+decode(cordbg_runtime *runtime, int32_t tid, GArray *events, cordbg_error *error)
+{
+  cordbg_dac_notification *notes = NULL;
+  size_t count = 0;
+  HRESULT hr = cordbg_dac_decode(runtime->dac, &notes, &count, error);
+
+  for (size_t i = 0; hr == S_OK && i < count; i++)
+    hr = take(runtime, &notes[i], tid, events, error);
+  g_free(notes);
+  return FAILED(hr) ? hr : S_OK;
+}
+
+/* At any other stop: threads and what else changed. */
+static HRESULT
+look_around(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
+{
+  HRESULT hr = cordbg_coreclr_scan_modules(runtime, events, error);
+
+  if (SUCCEEDED(hr))
+    hr = cordbg_coreclr_scan_threads(runtime, events, error);
+  return hr;
+}
+
+HRESULT
+cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
+                            cordbg_rt_event **events, size_t *count, cordbg_error *error)
+{
+  if (event && (event->kind != CORDBG_EVENT_TRAP || event->address != runtime->throw_address))
+    return S_FALSE;
+  cordbg_coreclr_free_retired(runtime);
+  cordbg_dac_flush(runtime->dac);
+  GArray *told = runtime->pending;
+  runtime->pending = g_array_new(FALSE, TRUE, sizeof(cordbg_rt_event));
+  HRESULT hr = event ? decode(runtime, event->tid, told, error) : look_around(runtime, told, error);
+
+  if (FAILED(hr)) { /* what was found stays to be told */
+    g_array_unref(runtime->pending);
+    runtime->pending = told;
+    return hr;
+  }
+  look_at_events(runtime, told);
+  *count = told->len;
+  *events = told->len ? (cordbg_rt_event *)(void *)told->data : NULL;
+  g_array_free(told, told->len == 0);
+  return S_OK;
+}
+
+HRESULT
+cordbg_coreclr_synchronised(cordbg_runtime *runtime, cordbg_error *error)
+{
+  cordbg_dac_state state;
+  HRESULT hr = cordbg_dac_get_state(runtime->dac, &state, error);
+
+  if (FAILED(hr))
+    return hr;
+  if (state.heap_valid)
+    return S_OK;
+  cordbg_error_set(error, S_FALSE, 0, 0, "a garbage collection is in progress");
+  return S_FALSE;
+}

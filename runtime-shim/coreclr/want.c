@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Methods whose code is waited for: counted here, and in the runtime's notification table, which
+ * makes the runtime tell of each body that it makes of them.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "runtime-shim/coreclr/coreclr-private.h"
+
+struct cordbg_coreclr_wants {
+  GHashTable *counts; /* {module id, token} -> times wanted */
+};
+
+typedef struct wanted_key {
+  cordbg_rt_id module;
+  uint64_t token;
+} wanted_key;
+
+static guint
+hash_key(gconstpointer data)
+{
+  const wanted_key *key = data;
+
+  return (guint)key->module * 2654435761u + (guint)key->token;
+}
+
+static gboolean
+equal_keys(gconstpointer a, gconstpointer b)
+{
+  return memcmp(a, b, sizeof(wanted_key)) == 0;
+}
+
+void
+cordbg_coreclr_make_wants(cordbg_runtime *runtime)
+{
+  runtime->wants = g_new0(cordbg_coreclr_wants, 1);
+  runtime->wants->counts = g_hash_table_new_full(hash_key, equal_keys, g_free, NULL);
+}
+
+void
+cordbg_coreclr_free_wants(cordbg_runtime *runtime)
+{
+  g_hash_table_unref(runtime->wants->counts);
+  g_free(runtime->wants);
+  runtime->wants = NULL;
+}
+
+bool
+cordbg_coreclr_is_wanted(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token)
+{
+  wanted_key key = {module, token};
+
+  return g_hash_table_contains(runtime->wants->counts, &key);
+}
+
+void
+cordbg_coreclr_forget_wanted(cordbg_runtime *runtime, cordbg_rt_id module)
+{
+  GHashTableIter iterator;
+  gpointer key;
+
+  g_hash_table_iter_init(&iterator, runtime->wants->counts);
+  while (g_hash_table_iter_next(&iterator, &key, NULL))
+    if (((const wanted_key *)key)->module == module)
+      g_hash_table_iter_remove(&iterator);
+}
+
+void
+cordbg_coreclr_unwant_all(cordbg_runtime *runtime)
+{
+  GHashTableIter iterator;
+  gpointer key;
+
+  g_hash_table_iter_init(&iterator, runtime->wants->counts);
+  while (g_hash_table_iter_next(&iterator, &key, NULL)) {
+    const wanted_key *wanted = key;
+    const cordbg_coreclr_module *module = cordbg_coreclr_module_by_id(runtime, wanted->module, NULL);
+    uint32_t token = (uint32_t)wanted->token;
+    if (module)
+      cordbg_dac_want_methods(runtime->dac, module->module, &token, 1, false, NULL);
+    g_hash_table_iter_remove(&iterator);
+  }
+}
+
+static cordbg_rt_want_status
+want_status(cordbg_runtime *runtime, cordbg_coreclr_module *module, uint32_t token)
+{
+  const cordbg_image *image = cordbg_coreclr_metadata(runtime, module, NULL);
+
+  if (image && !cordbg_coreclr_has_il(cordbg_image_metadata(image), token & CORDBG_RID_MAX))
+    return CORDBG_RT_WANT_NO_BODY;
+  return CORDBG_RT_WANT_OK;
+}
+
+HRESULT
+cordbg_coreclr_want_method(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token, bool wanted,
+                           cordbg_rt_want_status *status, cordbg_error *error)
+{
+  cordbg_coreclr_module *module = cordbg_coreclr_module_by_id(runtime, id, error);
+  wanted_key key = {id, token};
+  HRESULT hr = S_OK;
+
+  if (!module || token >> 24 != 0x06 || (token & CORDBG_RID_MAX) == 0)
+    return cordbg_error_set(error, E_INVALIDARG, 0, 0, "no such method");
+  GHashTable *counts = runtime->wants->counts;
+  guint count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, &key));
+  if (wanted) {
+    if (count == 0)
+      hr = cordbg_dac_want_methods(runtime->dac, module->module, &token, 1, true, error);
+    if (FAILED(hr))
+      return hr;
+    g_hash_table_insert(counts, g_memdup2(&key, sizeof(key)), GUINT_TO_POINTER(count + 1));
+  } else if (count > 1) {
+    g_hash_table_insert(counts, g_memdup2(&key, sizeof(key)), GUINT_TO_POINTER(count - 1));
+  } else if (count == 1) {
+    g_hash_table_remove(counts, &key);
+    hr = cordbg_dac_want_methods(runtime->dac, module->module, &token, 1, false, error);
+  }
+  if (SUCCEEDED(hr) && status)
+    *status = want_status(runtime, module, token);
+  return hr;
+}
