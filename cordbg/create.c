@@ -9,6 +9,8 @@
 #include "cordbg/icordebug/icordebug.h"
 #include "cordbg/memory/doors.h"
 #include "cordbg/memory/target.h"
+#include "cordbg/metadata/scope.h"
+#include "cordbg/metadata/sym-reader.h"
 #include "cordbg/native/symbols.h"
 
 #include <glib.h>
@@ -41,8 +43,14 @@ CordbgCreate(REFIID iid, void **object)
   if (object == NULL || iid == NULL)
     return refuse("CordbgCreate needs an interface id and room for the object");
   HRESULT hr = cordbg_cordebug_create(iid, object);
+  if (hr == E_NOINTERFACE)
+    hr = cordbg_metadata_dispenser_create(iid, object);
+  if (hr == E_NOINTERFACE)
+    hr = cordbg_sym_binder_create(iid, object);
   if (FAILED(hr))
-    cordbg_error_set(&error, hr, 0, 0, "CordbgCreate makes an ICorDebug, and nothing else");
+    cordbg_error_set(&error, hr, 0, 0,
+                     "CordbgCreate makes an ICorDebug, an IMetaDataDispenser or an "
+                     "ISymUnmanagedBinder, and nothing else");
   return answer(hr, &error);
 }
 
@@ -129,6 +137,22 @@ cordbg_find_methods(ICorDebugModule *module, const char *type, const char *metho
   cordbg_error error;
   return answer(cordbg_module_find_methods(module, type, method, capacity, tokens, count, &error),
                 &error);
+}
+
+HRESULT
+cordbg_find_line(ICorDebugModule *module, const char *file, ULONG32 line, ULONG32 capacity,
+                 CordbgLine *lines, ULONG32 *count)
+{
+  cordbg_error error;
+  return answer(cordbg_module_find_line(module, file, line, capacity, lines, count, &error),
+                &error);
+}
+
+HRESULT
+cordbg_symbol_reader(ICorDebugModule *module, REFIID iid, void **reader)
+{
+  cordbg_error error;
+  return answer(cordbg_module_symbol_reader(module, iid, reader, &error), &error);
 }
 
 HRESULT

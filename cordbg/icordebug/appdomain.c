@@ -72,6 +72,19 @@ domain_enumerate_breakpoints(ICorDebugAppDomain *This, ICorDebugBreakpointEnum *
   return FAILED(hr) ? cordbg_fail(hr, "the enumerator could not be made") : S_OK;
 }
 
+static HRESULT
+domain_module_of_metadata(ICorDebugAppDomain *This, IUnknown *metadata, ICorDebugModule **ret)
+{
+  cordbg_domain *self = self_of(This);
+  cordbg_module *module;
+  cordbg_error error;
+  HRESULT hr = cordbg_enter_attached(&self->child, metadata != NULL && ret != NULL);
+  if (FAILED(hr))
+    return hr;
+  hr = cordbg_session_module_of_metadata(self->session, self->id, metadata, &module, &error);
+  return CORDBG_HAND_OUT(self, hr, &error, module, as_module, ret);
+}
+
 /* There are no steppers yet, hence an empty enumeration. */
 static HRESULT
 domain_enumerate_steppers(ICorDebugAppDomain *This, ICorDebugStepperEnum **ret)
@@ -133,7 +146,9 @@ domain_get_id(ICorDebugAppDomain *This, ULONG32 *id)
 }
 
 CORDBG_VTBL(ICorDebugAppDomain, domain_vtbl, CORDBG_CONTROLLER_SLOTS(ICorDebugAppDomain),
-            .GetProcess = domain_get_process, .EnumerateAssemblies = domain_enumerate_assemblies,
+            .GetProcess = domain_get_process,
+            .GetModuleFromMetaDataInterface = domain_module_of_metadata,
+            .EnumerateAssemblies = domain_enumerate_assemblies,
             .EnumerateBreakpoints = domain_enumerate_breakpoints,
             .EnumerateSteppers = domain_enumerate_steppers, .IsAttached = domain_is_attached,
             .GetName = domain_get_name, .Attach = domain_attach, .GetID = domain_get_id);

@@ -240,7 +240,7 @@ bind_everywhere(cordbg_breakpoint *breakpoint, cordbg_error *error)
     return cordbg_error_set(error, CORDBG_E_UNABLE_TO_SET_BREAKPOINT, 0, 0,
                             "IL offset 0x%x lies beyond the method's %u bytes of IL",
                             breakpoint->offset, method->il_size);
-  const cordbg_image *image = session->images->pdata[breakpoint->function->image];
+  const cordbg_loaded_image *image = session->images->pdata[breakpoint->function->image];
   for (guint i = 0; i < image->modules->len && SUCCEEDED(hr); i++)
     hr = bind_in_module(breakpoint, g_array_index(image->modules, cordbg_rt_id, i), &placed,
                         &bodies, error);

@@ -7,6 +7,7 @@
 #define CORDBG_ICORDEBUG_ICORDEBUG_H
 
 #include "cordbg/com/error.h"
+#include "cordbg/cordbg.h"
 #include "cordbg/cordebug.h"
 #include "cordbg/memory/target.h"
 
@@ -26,6 +27,13 @@ HRESULT cordbg_process_alive(ICorDebugProcess *process, cordbg_error *error);
 HRESULT cordbg_module_find_methods(ICorDebugModule *module, const char *type, const char *method,
                                    ULONG32 capacity, mdMethodDef *tokens, ULONG32 *count,
                                    cordbg_error *error);
+
+/* cordbg_find_line and cordbg_symbol_reader of cordbg.h, errors not yet remembered. */
+HRESULT cordbg_module_find_line(ICorDebugModule *module, const char *file, ULONG32 line,
+                                ULONG32 capacity, CordbgLine *lines, ULONG32 *count,
+                                cordbg_error *error);
+HRESULT cordbg_module_symbol_reader(ICorDebugModule *module, const IID *iid, void **reader,
+                                    cordbg_error *error);
 
 /* cordbg_force_unmanaged_breakpoint of cordbg.h, errors not yet remembered. */
 HRESULT cordbg_process_force_unmanaged(ICorDebugProcess *process, CORDB_ADDRESS address,

@@ -13,6 +13,8 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/function.c \
 	cordbg/icordebug/icordebug.h \
 	cordbg/icordebug/launch.c \
+	cordbg/icordebug/lines.c \
+	cordbg/icordebug/metadata.c \
 	cordbg/icordebug/module.c \
 	cordbg/icordebug/private.h \
 	cordbg/icordebug/process-memory.c \

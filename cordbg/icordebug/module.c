@@ -11,9 +11,10 @@ self_of(void *This)
 }
 
 void
-cordbg_image_free(void *data)
+cordbg_loaded_image_free(void *data)
 {
-  cordbg_image *image = data;
+  cordbg_loaded_image *image = data;
+  cordbg_loaded_image_forget(image);
   g_free(image->name);
   g_array_free(image->modules, TRUE);
   g_free(image);
@@ -121,12 +122,24 @@ module_get_class(ICorDebugModule *This, mdTypeDef token, ICorDebugClass **ret)
 static HRESULT
 module_get_metadata(ICorDebugModule *This, REFIID iid, IUnknown **ret)
 {
-  (void)iid;
-  HRESULT hr = cordbg_check(&self_of(This)->child, ret != NULL);
+  cordbg_module *self = self_of(This);
+  IUnknown *scope;
+  cordbg_error error;
+  if (ret != NULL)
+    *ret = NULL;
+  HRESULT hr = cordbg_enter_attached(&self->child, iid != NULL && ret != NULL);
   if (FAILED(hr))
     return hr;
-  *ret = NULL;
-  return cordbg_fail(E_NOINTERFACE, "metadata interfaces are not handed out yet");
+  hr = cordbg_module_scope(self, &scope, &error);
+  if (SUCCEEDED(hr)) {
+    hr = IUnknown_QueryInterface(scope, iid, (void **)ret);
+    if (FAILED(hr))
+      cordbg_error_set(&error, hr, 0, 0,
+                       "a module's metadata has IMetaDataImport, 2, AssemblyImport, Tables, 2 and "
+                       "Info: it can be read only");
+  }
+  cordbg_leave(&self->child);
+  return cordbg_answer(hr, &error);
 }
 
 /* Each image has one module, and its token is 1. */
@@ -184,10 +197,10 @@ static uint32_t
 image_of(cordbg_session *session, const cordbg_rt_module *module)
 {
   static const uint8_t none[16];
-  cordbg_image *image = NULL;
+  cordbg_loaded_image *image = NULL;
   uint32_t number = 0;
   for (; number < session->images->len && image == NULL; number++) {
-    cordbg_image *other = session->images->pdata[number];
+    cordbg_loaded_image *other = session->images->pdata[number];
     if (memcmp(module->mvid, none, sizeof none) != 0 &&
         memcmp(other->mvid, module->mvid, sizeof none) == 0 &&
         g_strcmp0(other->name, module->name) == 0)
@@ -196,7 +209,7 @@ image_of(cordbg_session *session, const cordbg_rt_module *module)
   if (image != NULL)
     number--;
   else {
-    image = g_new0(cordbg_image, 1);
+    image = g_new0(cordbg_loaded_image, 1);
     memcpy(image->mvid, module->mvid, sizeof image->mvid);
     image->name = g_strdup(module->name);
     image->modules = g_array_new(FALSE, FALSE, sizeof(cordbg_rt_id));
@@ -276,7 +289,7 @@ void
 cordbg_module_neuter(cordbg_module *module, HRESULT why)
 {
   cordbg_session *session = module->session;
-  cordbg_image *image = session->images->pdata[module->image];
+  cordbg_loaded_image *image = session->images->pdata[module->image];
   cordbg_object_neuter(module, why);
   cordbg_breakpoints_module_gone(session, module, why);
   neuter_codes(session, module->id, why);
@@ -285,6 +298,8 @@ cordbg_module_neuter(cordbg_module *module, HRESULT why)
   for (guint i = image->modules->len; i > 0; i--)
     if (g_array_index(image->modules, cordbg_rt_id, i - 1) == module->id)
       g_array_remove_index(image->modules, i - 1);
+  if (image->modules->len == 0)
+    cordbg_loaded_image_forget(image);
   g_hash_table_remove(session->modules, GSIZE_TO_POINTER(module->id));
 }
 

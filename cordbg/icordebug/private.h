@@ -147,11 +147,16 @@ typedef struct cordbg_binding {
 } cordbg_binding;
 
 /* One image, loaded in one domain or in several. */
-typedef struct cordbg_image {
+typedef struct cordbg_loaded_image {
   uint8_t mvid[16];
   char *name;
   GArray *modules; /* cordbg_rt_id */
-} cordbg_image;
+  /* metadata.c: NULL until they are asked for. */
+  struct cordbg_image *metadata;
+  IUnknown *scope; /* behind the metadata interfaces */
+  struct cordbg_symbols *symbols;
+  cordbg_error *no_symbols; /* why there are none */
+} cordbg_loaded_image;
 
 typedef struct cordbg_breakpoint {
   CORDBG_CHILD;
@@ -229,7 +234,7 @@ struct cordbg_session {
   GHashTable *tids;       /* tid -> cordbg_thread, borrowed from threads or strangers */
   GPtrArray *strangers;   /* threads with id 0, owned */
   GHashTable *codes;      /* cordbg_rt_id -> native cordbg_code, owned */
-  GPtrArray *images;      /* cordbg_image, by cordbg_module.image */
+  GPtrArray *images;      /* cordbg_loaded_image, by cordbg_module.image */
   GHashTable *methods;    /* image and token -> GPtrArray of active breakpoints, borrowed */
   GHashTable *sites;      /* address -> cordbg_site, owned */
   GPtrArray *breakpoints; /* active ones, owned */
@@ -398,7 +403,33 @@ void cordbg_breakpoints_module_gone(cordbg_session *session, cordbg_module *modu
 /* Queues the callbacks of a hit. */
 void cordbg_breakpoints_hit(cordbg_session *session, const cordbg_event *event);
 void cordbg_site_free(void *site);
-void cordbg_image_free(void *image);
+void cordbg_loaded_image_free(void *image);
+
+/*
+ * ---- metadata.c, lines.c: what a module's image and its symbols say. What comes out is borrowed
+ * from the session, valid while its lock is held. ----
+ */
+HRESULT cordbg_module_metadata(cordbg_module *module, struct cordbg_image **ret,
+                               cordbg_error *error);
+/* The object behind the metadata interfaces: its IUnknown. */
+HRESULT cordbg_module_scope(cordbg_module *module, IUnknown **ret, cordbg_error *error);
+/* The domain's module that this metadata was handed out for. */
+HRESULT cordbg_session_module_of_metadata(cordbg_session *session, cordbg_rt_id domain,
+                                          IUnknown *metadata, cordbg_module **ret,
+                                          cordbg_error *error);
+/* CORDBG_E_SYMBOLS_NOT_AVAILABLE and the reason: none, damaged, or of another build. */
+HRESULT cordbg_module_symbols(cordbg_module *module, struct cordbg_symbols **ret,
+                              cordbg_error *error);
+/* Lets go of what was opened for an image: nobody has it any more. */
+void cordbg_loaded_image_forget(cordbg_loaded_image *loaded);
+
+/*
+ * The method whose code holds an address, and with_line its source line; for a return address pass
+ * the address before it. S_FALSE: no method's code. Lock held, target stopped.
+ */
+struct cordbg_managed_place;
+HRESULT cordbg_session_describe_code(cordbg_session *session, uint64_t address, bool with_line,
+                                     struct cordbg_managed_place *ret, cordbg_error *error);
 
 /* ---- process.c ---- */
 

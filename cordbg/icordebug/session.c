@@ -118,7 +118,7 @@ session_new(cordbg_cordebug *cordebug, bool interop)
   session->codes = table_of_objects();
   session->tids = g_hash_table_new(g_direct_hash, g_direct_equal);
   session->strangers = g_ptr_array_new_with_free_func(unref_object);
-  session->images = g_ptr_array_new_with_free_func(cordbg_image_free);
+  session->images = g_ptr_array_new_with_free_func(cordbg_loaded_image_free);
   session->methods =
       g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
   session->sites = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, cordbg_site_free);

@@ -27,8 +27,9 @@ extern "C" {
 const char *cordbg_version(void);
 
 /*
- * Makes the object that stands at the beginning: iid is IID_ICorDebug or IID_IUnknown. The caller
- * owns the reference that comes back.
+ * Makes the object that stands at the beginning. iid: IID_ICorDebug or IID_IUnknown; the metadata
+ * and symbol interfaces that need no process begin with IID_IMetaDataDispenser (cormeta.h) and
+ * IID_ISymUnmanagedBinder or 2 (corsym.h). The caller owns the reference that comes back.
  * Errors: E_INVALIDARG (object NULL), E_NOINTERFACE.
  */
 HRESULT CordbgCreate(REFIID iid, void **object);
@@ -70,6 +71,34 @@ HRESULT cordbg_read_batch(ICorDebugProcess *process, CordbgView view, CordbgRang
  */
 HRESULT cordbg_find_methods(ICorDebugModule *module, const char *type, const char *method,
                             ULONG32 capacity, mdMethodDef *tokens, ULONG32 *count);
+
+/* A place at which a source line begins in a method. Lines and columns count from 1. */
+typedef struct CordbgLine {
+  mdMethodDef method;
+  ULONG32 ilOffset;
+  ULONG32 line, column;
+  ULONG32 endLine, endColumn; /* the column behind the last character */
+} CordbgLine;
+
+/*
+ * The methods and IL offsets of a source line, by the module's symbols (Portable PDB, embedded or
+ * beside the module's file, or Mono's .mdb). file: the path as the compiler saw it, or the end of
+ * it: "Program.cs", "src/Program.cs". *count receives how many places there are, one a method (the
+ * lowest offset); at most capacity of them are stored. Running or stopped.
+ * S_FALSE: no code begins on that line; the places are those of the statement that covers it, else
+ * of the next line that has code, else of the last one (see their line); *count is 0 when the file
+ * has no code at all.
+ * CORDBG_E_SYMBOLS_NOT_AVAILABLE: no symbols, or those of another build; CLDB_E_RECORD_NOTFOUND: no
+ * such file in this module; CLDB_E_SMDUPLICATE: several, which cordbg_last_error lists.
+ */
+HRESULT cordbg_find_line(ICorDebugModule *module, const char *file, ULONG32 line, ULONG32 capacity,
+                         CordbgLine *lines, ULONG32 *count);
+
+/*
+ * The module's symbols by Microsoft's interface: iid is IID_ISymUnmanagedReader or 2 (corsym.h).
+ * The reader outlives the module. CORDBG_E_SYMBOLS_NOT_AVAILABLE as above.
+ */
+HRESULT cordbg_symbol_reader(ICorDebugModule *module, REFIID iid, void **reader);
 
 /*
  * Address of a symbol of the program's native modules: "symbol", "library!symbol", "symbol+0x10".
