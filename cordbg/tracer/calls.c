@@ -173,6 +173,7 @@ static void
 let_others_run(cordbg_tracing *tracing)
 {
   tracing->hold = false;
+  tracing->calling = true;
   for (cordbg_tracee *tracee = tracing->tracees; tracee != NULL; tracee = tracee->next) {
     if (tracee->process == tracing->target && tracee->state == CORDBG_TRACEE_STOPPED &&
         !tracee->in_call && tracee->over == 0 && !tracee->queued)
@@ -224,7 +225,7 @@ prepare(cordbg_tracing *tracing, int tid, cordbg_error *error)
     return NULL;
   }
   if (!cordbg_tracee_wake(tracing, tracee) || (tracee = cordbg_tracee_find(tracing, tid)) == NULL ||
-      tracee->stop == CORDBG_STOP_GROUP) {
+      tracee->stop == CORDBG_STOP_GROUP || tracee->stop == CORDBG_STOP_EXIT) {
     cordbg_error_set(error, CORDBG_E_THREAD_NOT_SCHEDULED, EAGAIN, 0,
                      "thread %d cannot make a call: it is in an uninterruptible wait or in a "
                      "group stop",
@@ -277,6 +278,7 @@ run_call(cordbg_tracing *tracing, cordbg_tracee *tracee, const cordbg_request_ca
     let_others_run(tracing);
   int status = await_return(tracing, tid, run_others, deadline);
 
+  tracing->calling = false;
   if ((tracee = cordbg_tracee_find(tracing, tid)) != NULL)
     tracee->in_call = false;
   cordbg_tracing_stop_all(tracing);

@@ -490,9 +490,25 @@ cordbg_tracer_on_cleanup(cordbg_tracer *tracer, const cordbg_cleanup_word *words
 }
 
 HRESULT
+cordbg_tracer_want_signals(cordbg_tracer *tracer, uint32_t wanted, uint64_t signals,
+                           cordbg_error *error)
+{
+  cordbg_request_events request = {
+      .header = {.kind = CORDBG_REQUEST_EVENTS}, .wanted = wanted, .signals = signals};
+  return transact_simply(tracer, &request, sizeof request, error);
+}
+
+HRESULT
 cordbg_tracer_want_events(cordbg_tracer *tracer, uint32_t wanted, cordbg_error *error)
 {
-  cordbg_request_events request = {.header = {.kind = CORDBG_REQUEST_EVENTS}, .wanted = wanted};
+  return cordbg_tracer_want_signals(tracer, wanted, 0, error);
+}
+
+HRESULT
+cordbg_tracer_set_signal(cordbg_tracer *tracer, int tid, int number, cordbg_error *error)
+{
+  cordbg_request_signal request = {
+      .header = {.kind = CORDBG_REQUEST_SIGNAL}, .tid = tid, .number = number};
   return transact_simply(tracer, &request, sizeof request, error);
 }
 

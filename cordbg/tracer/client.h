@@ -111,6 +111,11 @@ HRESULT cordbg_tracer_kick(cordbg_tracer *tracer, int tid, cordbg_error *error);
 HRESULT cordbg_tracer_on_cleanup(cordbg_tracer *tracer, const cordbg_cleanup_word *words,
                                  size_t count, int kick_tid, cordbg_error *error);
 HRESULT cordbg_tracer_want_events(cordbg_tracer *tracer, uint32_t wanted, cordbg_error *error);
+/* The same, with the signals that are told before they are delivered (bit N - 1: signal N). */
+HRESULT cordbg_tracer_want_signals(cordbg_tracer *tracer, uint32_t wanted, uint64_t signals,
+                                   cordbg_error *error);
+/* What a thread in a reported signal stop goes on with: 0 suppresses (protocol.h, SIGNAL). */
+HRESULT cordbg_tracer_set_signal(cordbg_tracer *tracer, int tid, int number, cordbg_error *error);
 HRESULT cordbg_tracer_statistics(cordbg_tracer *tracer, cordbg_statistics *ret,
                                  cordbg_error *error);
 

@@ -41,21 +41,19 @@ cordbg_tracing_wait_child(uint64_t timeout_ns)
   ppoll(NULL, 0, &timeout, &none);
 }
 
-/* ---- The queue of hits ---- */
+/* ---- The queue of reports ---- */
 
-static void
-queue_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, const cordbg_patch *patch)
+void
+cordbg_tracing_queue(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_tracee_report report)
 {
   if (tracee->queued)
     return;
   tracee->queued = true;
-  tracee->hit = patch->address;
-  tracee->hit_serial = patch->serial;
-  tracee->told_layers = 0;
+  tracee->report = report;
   tracee->next_in_queue = NULL;
-  *tracing->hits_tail = tracee;
-  tracing->hits_tail = &tracee->next_in_queue;
-  tracing->hit_count++;
+  *tracing->reports_tail = tracee;
+  tracing->reports_tail = &tracee->next_in_queue;
+  tracing->report_count++;
 }
 
 void
@@ -64,15 +62,27 @@ cordbg_tracing_unqueue(cordbg_tracing *tracing, cordbg_tracee *tracee)
   if (!tracee->queued)
     return;
   tracee->queued = false;
-  cordbg_tracee **link = &tracing->hits;
+  cordbg_tracee **link = &tracing->reports;
   while (*link != NULL && *link != tracee)
     link = &(*link)->next_in_queue;
   if (*link == tracee)
     *link = tracee->next_in_queue;
-  if (tracing->hits_tail == &tracee->next_in_queue)
-    tracing->hits_tail = link;
+  if (tracing->reports_tail == &tracee->next_in_queue)
+    tracing->reports_tail = link;
   tracee->next_in_queue = NULL;
-  tracing->hit_count--;
+  tracing->report_count--;
+}
+
+static void
+queue_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, const cordbg_patch *patch)
+{
+  if (tracee->queued)
+    return;
+  tracee->hit = patch->address;
+  tracee->hit_serial = patch->serial;
+  tracee->told_layers = 0;
+  tracee->steps = false; /* the trap came first */
+  cordbg_tracing_queue(tracing, tracee, CORDBG_REPORT_HIT);
 }
 
 /* ---- Stops ---- */
@@ -90,6 +100,20 @@ stay_or_go(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_tracee_stop st
   if (tracee->over != 0 && stop != CORDBG_STOP_GROUP && !cordbg_tracee_step_over(tracing, tracee))
     return;
   cordbg_tracee_resume(tracing, tracee);
+}
+
+/* A signal-delivery stop: reported first when the client wants to know, else passed on. */
+static void
+tell_or_pass(cordbg_tracing *tracing, cordbg_tracee *tracee)
+{
+  tracing->statistics.signals_passed++;
+  if (!tracee->stepping && cordbg_tracing_tells_signal(tracing, tracee)) {
+    tracee->stop = CORDBG_STOP_SIGNAL;
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+    cordbg_tracing_queue(tracing, tracee, CORDBG_REPORT_SIGNAL);
+    return;
+  }
+  stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
 }
 
 /* The trap at address is one of ours, or just was. NULL: it is the program's own. */
@@ -145,9 +169,18 @@ on_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_patch *patch)
   queue_hit(tracing, tracee, patch);
 }
 
+/* The SIGTRAP that ends a step of the client's. TRAP_BRKPT: behind a system call; SIGTRAP: at the
+ * first instruction of a handler. */
+static bool
+ends_step(const siginfo_t *info)
+{
+  return info->si_code == TRAP_CODE_TRACE || info->si_code == TRAP_CODE_BRKPT ||
+         info->si_code == SIGTRAP;
+}
+
 /* A SIGTRAP in a signal-delivery stop: ours, or the target's? */
 static void
-on_sigtrap(cordbg_tracing *tracing, cordbg_tracee *tracee)
+on_sigtrap(cordbg_tracing *tracing, cordbg_tracee *tracee, bool armed)
 {
   siginfo_t info;
   tracee->signal = SIGTRAP;
@@ -175,42 +208,60 @@ on_sigtrap(cordbg_tracing *tracing, cordbg_tracee *tracee)
       return;
     }
   }
-  tracing->statistics.signals_passed++;
-  stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+  if (armed && ends_step(&info)) {
+    tracee->signal = 0;
+    tracing->statistics.signals_swallowed++;
+    tracee->stop = CORDBG_STOP_SIGNAL;
+    cordbg_tracee_step_done(tracing, tracee);
+    return;
+  }
+  tell_or_pass(tracing, tracee);
 }
 
 static void
-on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, int signal, bool mended)
+on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, int signal, bool mended, bool armed)
 {
   if (signal == SIGTRAP) {
-    on_sigtrap(tracing, tracee);
+    on_sigtrap(tracing, tracee, armed);
     return;
   }
   tracee->signal = signal;
-  tracing->statistics.signals_passed++;
   cordbg_tracee_on_signal(tracing, tracee, mended);
-  stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+  tell_or_pass(tracing, tracee);
 }
 
-/* An int3 of ours was executed, but the interrupt was reported first. */
+/* An int3 of ours was executed, or a step made, but the interrupt was reported first. */
 static bool
-trap_is_pending(cordbg_tracing *tracing, cordbg_tracee *tracee)
+trap_is_pending(cordbg_tracing *tracing, cordbg_tracee *tracee, bool armed)
 {
-  if (cordbg_patches_find_any(&tracing->patches, tracee->registers.rip - 1) == NULL)
+  if (!armed && cordbg_patches_find_any(&tracing->patches, tracee->registers.rip - 1) == NULL)
     return false;
   siginfo_t infos[8];
   struct __ptrace_peeksiginfo_args arguments = {.off = 0, .flags = 0, .nr = 8};
   long count = ptrace(PTRACE_PEEKSIGINFO, tracee->tid, &arguments, infos);
   for (long i = 0; i < count; i++) {
     if (infos[i].si_signo == SIGTRAP &&
-        (infos[i].si_code == TRAP_CODE_KERNEL || infos[i].si_code == TRAP_CODE_BRKPT))
+        (infos[i].si_code == TRAP_CODE_KERNEL || infos[i].si_code == TRAP_CODE_BRKPT ||
+         (armed && infos[i].si_code == TRAP_CODE_TRACE)))
       return true;
   }
   return false;
 }
 
+/* Resumed, it takes that signal before any user code. */
 static void
-on_interrupt_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
+take_pending_trap(cordbg_tracing *tracing, cordbg_tracee *tracee, bool armed)
+{
+  bool steps = tracee->steps;
+  tracee->steps = false;
+  cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+  cordbg_tracee_resume(tracing, tracee);
+  tracee->steps = steps;
+  tracee->step_armed = armed;
+}
+
+static void
+on_interrupt_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours, bool armed)
 {
   tracee->stop = CORDBG_STOP_INTERRUPT;
   if (!cordbg_tracee_fetch(tracee)) {
@@ -221,11 +272,16 @@ on_interrupt_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
     cordbg_tracing_on_newborn(tracing, tracee);
     return;
   }
-  if (trap_is_pending(tracing, tracee)) {
-    /* Resumed, it takes that signal before any user code. */
-    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
-    cordbg_tracee_resume(tracing, tracee);
+  if (trap_is_pending(tracing, tracee, armed)) {
+    take_pending_trap(tracing, tracee, armed);
     return;
+  }
+  if (tracee->unborn && !tracee->queued) {
+    cordbg_tracing_queue(tracing, tracee, CORDBG_REPORT_BIRTH);
+    if (!tracing->calling) {
+      cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+      return;
+    }
   }
   tracee->restarts = cordbg_tracee_in_restart(tracing, tracee, ours);
   stay_or_go(tracing, tracee, CORDBG_STOP_INTERRUPT);
@@ -254,7 +310,54 @@ on_syscall_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
   tracee->felt_interrupt = false;
   if (ours && cordbg_tracee_fetch(tracee))
     tracee->restarts = cordbg_tracee_in_restart(tracing, tracee, true);
+  if (tracee->steps && !tracee->restarts && tracee->process->target && cordbg_tracee_fetch(tracee)) {
+    tracee->stop = CORDBG_STOP_SYSCALL_EXIT;
+    tracee->step_leak = CORDBG_STEP_PLAIN;
+    cordbg_tracee_step_done(tracing, tracee);
+    return;
+  }
   stay_or_go(tracing, tracee, CORDBG_STOP_SYSCALL_EXIT);
+}
+
+/* A thread of the target besides those whose end is near. */
+static bool
+is_last_thread(const cordbg_tracing *tracing, const cordbg_tracee *self)
+{
+  for (const cordbg_tracee *tracee = tracing->tracees; tracee != NULL; tracee = tracee->next) {
+    if (tracee != self && tracee->process == tracing->target &&
+        tracee->state != CORDBG_TRACEE_EXITING &&
+        !(tracee->state == CORDBG_TRACEE_STOPPED && tracee->stop == CORDBG_STOP_EXIT))
+      return false;
+  }
+  return true;
+}
+
+/* Past its last user code: let go, whatever the session's state, unless its end is to be reported
+ * first. The last one's is the process's. */
+static void
+on_near_end(cordbg_tracing *tracing, cordbg_tracee *tracee, unsigned long status)
+{
+  bool tells = tracee->process->target && cordbg_tracing_tells_threads(tracing) &&
+               !tracee->unborn && !is_last_thread(tracing, tracee);
+  cordbg_tracing_unqueue(tracing, tracee);
+  tracee->over = 0;
+  tracee->steps = false;
+  tracee->exit_code = (int)status;
+  tracee->stop = CORDBG_STOP_EXIT;
+  if (tells && !tracing->calling) {
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+    cordbg_tracing_queue(tracing, tracee, CORDBG_REPORT_EXIT);
+    return;
+  }
+  if (tells) { /* the call may wait for this end */
+    cordbg_event event = {
+        .kind = CORDBG_EVENT_THREAD_EXITED, .tid = tracee->tid, .code = tracee->exit_code};
+    cordbg_tracing_send(tracing, &event, true, false);
+  }
+  cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
+  if (tracee->process->target && tracee->tid == tracing->space.tid)
+    tracing->space.tid = cordbg_tracing_live_tid(tracing);
+  ptrace(PTRACE_CONT, tracee->tid, NULL, NULL);
 }
 
 static void
@@ -272,13 +375,7 @@ on_event(cordbg_tracing *tracing, cordbg_tracee *tracee, int event)
     cordbg_tracing_on_exec(tracing, tracee, (int)message);
     break;
   case PTRACE_EVENT_EXIT:
-    /* Past its last user code, whatever the session's state: let it go. */
-    cordbg_tracing_unqueue(tracing, tracee);
-    tracee->over = 0;
-    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
-    if (tracee->process->target && tracee->tid == tracing->space.tid)
-      tracing->space.tid = cordbg_tracing_live_tid(tracing);
-    ptrace(PTRACE_CONT, tracee->tid, NULL, NULL);
+    on_near_end(tracing, tracee, message);
     break;
   default: /* VFORK_DONE */
     stay_or_go(tracing, tracee, CORDBG_STOP_EVENT);
@@ -296,10 +393,12 @@ on_stop(cordbg_tracing *tracing, int tid, int status)
     return;
   bool ours = tracee->interrupted;
   bool mended = tracee->mended;
+  bool armed = tracee->step_armed;
   bool mid_call = tracee->state == CORDBG_TRACEE_ASLEEP || tracee->entering;
   tracee->interrupted = false; /* any stop answers it */
   tracee->at_sigtrap = false;
   tracee->mended = false;
+  tracee->step_armed = false;
   tracee->registers_valid = false;
   tracee->signal = 0;
   if (tracee->process == NULL) { /* a stranger stays until its parent's event comes */
@@ -312,7 +411,7 @@ on_stop(cordbg_tracing *tracing, int tid, int status)
   } else if (event == PTRACE_EVENT_STOP) {
     tracee->entering = false;
     if (signal == SIGTRAP) {
-      on_interrupt_stop(tracing, tracee, ours || mid_call);
+      on_interrupt_stop(tracing, tracee, ours || mid_call, armed);
     } else {
       tracee->registers_valid = false;
       stay_or_go(tracing, tracee, CORDBG_STOP_GROUP);
@@ -321,7 +420,7 @@ on_stop(cordbg_tracing *tracing, int tid, int status)
     on_event(tracing, tracee, event);
   } else {
     tracee->entering = false;
-    on_signal(tracing, tracee, signal, mended);
+    on_signal(tracing, tracee, signal, mended, armed);
   }
 }
 

@@ -152,6 +152,7 @@ on_thread(cordbg_tracing *tracing, cordbg_tracee *parent, cordbg_tracee *child)
     join(tracing, child, parent->process);
   if (child->process->target && !child->announced) {
     child->announced = true;
+    child->unborn = cordbg_tracing_tells_threads(tracing);
     if ((tracing->wanted & CORDBG_WANT_THREADS) != 0) {
       cordbg_event event = {.kind = CORDBG_EVENT_THREAD_CREATED, .tid = child->tid};
       cordbg_tracing_send(tracing, &event, false, false);
@@ -193,7 +194,11 @@ cordbg_tracing_on_birth(cordbg_tracing *tracing, cordbg_tracee *parent, int even
   if (child != NULL && waits && child->process != NULL) {
     if (child->process->newborn)
       cordbg_tracing_on_newborn(tracing, child);
-    else if (!child->process->target || !tracing->hold)
+    else if (child->unborn)
+      cordbg_tracing_queue(tracing, child, CORDBG_REPORT_BIRTH);
+    if (cordbg_tracee_find(tracing, tid) == child && !child->process->newborn &&
+        child->state == CORDBG_TRACEE_STOPPED &&
+        (!child->process->target || (child->unborn ? tracing->calling : !tracing->hold)))
       cordbg_tracee_resume(tracing, child);
   }
   parent->vforks = event == PTRACE_EVENT_VFORK;

@@ -14,6 +14,7 @@ cordbg_tracer_cordbg_tracer_SOURCES = \
 	cordbg/tracer/planting.c \
 	cordbg/tracer/protocol.h \
 	cordbg/tracer/requests.c \
+	cordbg/tracer/signals.c \
 	cordbg/tracer/space.c \
 	cordbg/tracer/space.h \
 	cordbg/tracer/step.c \

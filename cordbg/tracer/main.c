@@ -107,7 +107,7 @@ set_up(cordbg_tracing *tracing)
                               .client_fd = CORDBG_TRACER_FD_CLIENT,
                               .space = CORDBG_SPACE_NONE};
   tracing->outgoing_tail = &tracing->outgoing;
-  tracing->hits_tail = &tracing->hits;
+  tracing->reports_tail = &tracing->reports;
   tracing->packet = malloc(CORDBG_PACKET_MAX);
   tracing->answer = malloc(CORDBG_PACKET_MAX);
   cpu_set_t cpus;

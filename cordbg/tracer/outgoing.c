@@ -88,7 +88,7 @@ cordbg_tracing_send(cordbg_tracing *tracing, const cordbg_event *event, bool unm
 bool
 cordbg_tracing_has_report(const cordbg_tracing *tracing)
 {
-  return tracing->exec_pending || tracing->hits != NULL;
+  return tracing->exec_pending || tracing->reports != NULL;
 }
 
 /* Reports the oldest hit, by layers. false: its patch went meanwhile, the thread just runs on. */
@@ -137,8 +137,10 @@ cordbg_tracing_report(cordbg_tracing *tracing)
     tracing->outstanding[0] = tracing->sequence;
     return true;
   }
-  while (tracing->hits != NULL) {
-    if (report_hit(tracing, tracing->hits))
+  while (tracing->reports != NULL) {
+    cordbg_tracee *oldest = tracing->reports;
+    if (oldest->report == CORDBG_REPORT_HIT ? report_hit(tracing, oldest)
+                                            : cordbg_tracing_report_other(tracing, oldest))
       return true;
   }
   return false;

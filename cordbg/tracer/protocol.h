@@ -28,7 +28,7 @@
 #include "cordbg/com/error.h"
 #include "cordbg/memory/patch-table.h"
 
-#define CORDBG_PROTOCOL_VERSION 1u
+#define CORDBG_PROTOCOL_VERSION 2u
 #define CORDBG_PROTOCOL_MAGIC 0x67626463u
 
 /* Descriptors in the tracer process. */
@@ -68,6 +68,7 @@ typedef enum cordbg_request_kind {
   CORDBG_REQUEST_DETACH,       /* replies when every byte and thread is as it was */
   CORDBG_REQUEST_TERMINATE,    /* SIGKILL to the target; CORDBG_EVENT_EXITED follows */
   CORDBG_REQUEST_STATISTICS,
+  CORDBG_REQUEST_SIGNAL,       /* what a thread in a reported signal stop goes on with */
 } cordbg_request_kind;
 
 typedef struct cordbg_request_header {
@@ -167,6 +168,14 @@ typedef struct cordbg_request_registers { /* get */
   uint32_t pad;
 } cordbg_request_registers;
 
+/*
+ * The trap flag in `general.eflags` asks for one step: the thread executes one instruction when
+ * the process goes on (the others run meanwhile), and CORDBG_EVENT_SIGNAL with CORDBG_SIGNAL_STEP
+ * follows, on the unmanaged socket. Until then REGISTERS shows the flag. A system call is one
+ * instruction. A trap or a reported signal that comes first takes the request back. When a handler
+ * runs first, the step ends at its first instruction. A thread that has the trap flag set by
+ * itself keeps it, and is not stepped.
+ */
 typedef struct cordbg_request_set_registers {
   cordbg_request_header header;
   int32_t tid;
@@ -253,13 +262,30 @@ typedef struct cordbg_request_on_cleanup {
 enum {
   CORDBG_WANT_UNMANAGED = 1,     /* native traps go to the unmanaged socket (else to managed) */
   CORDBG_WANT_THREADS = 2,       /* CORDBG_EVENT_THREAD_CREATED / _EXITED, not stopping */
+  CORDBG_WANT_THREAD_STOPS = 4,  /* the same, stopping, on the unmanaged socket: before the first
+                                    and behind the last instruction of each thread but the last */
+  CORDBG_WANT_FATAL_SIGNALS = 8, /* CORDBG_EVENT_SIGNAL for every signal below SIGRTMIN whose
+                                    default action would end the process, whatever the mask says */
 };
 
 typedef struct cordbg_request_events {
   cordbg_request_header header;
   uint32_t wanted;
   uint32_t pad;
+  uint64_t signals; /* with WANT_UNMANAGED: CORDBG_EVENT_SIGNAL for these; bit N - 1 is signal N */
 } cordbg_request_events;
+
+/*
+ * SIGNAL: what the thread that stands in a signal stop (its CORDBG_EVENT_SIGNAL was sent, its
+ * CONTINUE was not) goes on with. The number that the event named passes the signal on unchanged,
+ * which is also what happens without this request, to the end of the session; 0 suppresses it;
+ * another replaces it (its siginfo is then the kernel's: SI_USER, from the tracer).
+ */
+typedef struct cordbg_request_signal {
+  cordbg_request_header header;
+  int32_t tid;
+  int32_t number; /* 0..64 */
+} cordbg_request_signal;
 
 typedef struct cordbg_statistics {
   uint64_t hits;             /* traps that a thread ran into */
@@ -281,14 +307,33 @@ typedef enum cordbg_event_kind {
   CORDBG_EVENT_TRAP = 1,       /* a thread stands at a trap; layers says whose */
   CORDBG_EVENT_EXEC,           /* new image, stopped at its first instruction; patches dropped */
   CORDBG_EVENT_EXITED,         /* code: the wait status; the last event of a session */
-  CORDBG_EVENT_THREAD_CREATED, /* not stopping */
-  CORDBG_EVENT_THREAD_EXITED,  /* not stopping; code: the wait status */
+  CORDBG_EVENT_THREAD_CREATED, /* stopping only with WANT_THREAD_STOPS */
+  CORDBG_EVENT_THREAD_EXITED,  /* likewise; code: the wait status */
   CORDBG_EVENT_FORK,           /* not stopping; code: the child's pid */
+  CORDBG_EVENT_SIGNAL,         /* `signal` is about to be delivered to the thread; or, with
+                                  CORDBG_SIGNAL_STEP, the step that SET_REGISTERS asked for ended */
 } cordbg_event_kind;
 
 enum {
   CORDBG_EVENT_STOPS = 1, /* all threads are stopped; CONTINUE is owed */
 };
+
+enum {
+  CORDBG_SIGNAL_ENDS = 1, /* no handler: its default action would end the process */
+  CORDBG_SIGNAL_STEP = 2, /* the end of a step, number SIGTRAP: nothing will be delivered */
+};
+
+/* What the kernel says of a signal (siginfo_t), in the parts that its code gives meaning to. */
+typedef struct cordbg_signal {
+  int32_t number; /* 0: none */
+  int32_t code;   /* si_code */
+  int32_t pid;    /* code <= 0: of the sender */
+  uint32_t uid;
+  uint64_t address; /* code > 0: si_addr; SIGSYS: si_call_addr */
+  uint64_t value;   /* si_value; SIGSYS: si_syscall */
+  uint32_t flags;   /* CORDBG_SIGNAL_* */
+  uint32_t pad;
+} cordbg_signal;
 
 /* One event, one packet, on the managed or the unmanaged socket. */
 typedef struct cordbg_event {
@@ -299,7 +344,8 @@ typedef struct cordbg_event {
   uint64_t address;   /* TRAP: of the trap */
   uint64_t sequence;  /* grows by one with each event of the session */
   int64_t code;
-  struct user_regs_struct registers; /* TRAP: PC at the trap's address */
+  struct user_regs_struct registers; /* TRAP: PC at the trap's address; SIGNAL, THREAD_CREATED */
+  cordbg_signal signal;              /* SIGNAL */
 } cordbg_event;
 
 #endif

@@ -16,6 +16,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#define TRAP_FLAG 0x100u
+
 /* A reply of `size` bytes in tracing->answer, with a descriptor if fd >= 0. */
 static void
 reply(cordbg_tracing *tracing, const cordbg_request_header *request, const cordbg_error *error,
@@ -117,7 +119,11 @@ do_stop(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *erro
     return cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, ESRCH, 0, "the process has ended");
   tracing->session = CORDBG_SESSION_STOPPED;
   cordbg_patches_patrol(&tracing->patches, &tracing->space, cordbg_tracing_now());
-  for (const cordbg_tracee *hit = tracing->hits; hit != NULL; hit = hit->next_in_queue) {
+  for (const cordbg_tracee *hit = tracing->reports; hit != NULL; hit = hit->next_in_queue) {
+    if (hit->report != CORDBG_REPORT_HIT) {
+      answer->queued_unmanaged++;
+      continue;
+    }
     const cordbg_patch *patch = cordbg_patches_find(&tracing->patches, hit->hit);
     if (patch == NULL)
       continue;
@@ -245,6 +251,8 @@ do_registers(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error 
   if (tracee == NULL)
     return error->hr;
   answer->registers.general = tracee->registers;
+  if (tracee->steps)
+    answer->registers.general.eflags |= TRAP_FLAG;
   if (ptrace(PTRACE_GETFPREGS, tracee->tid, NULL, &answer->registers.floating) != 0)
     return cordbg_error_set_errno(error, errno, 0, "cannot read the registers of thread %d",
                                   tracee->tid);
@@ -267,7 +275,12 @@ do_set_registers(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_er
   /* The floating registers only if they change: setting them resets parts of the state. */
   bool change_floating = ptrace(PTRACE_GETFPREGS, tracee->tid, NULL, &floating) != 0 ||
                          memcmp(&floating, &request->registers.floating, sizeof floating) != 0;
-  if (ptrace(PTRACE_SETREGS, tracee->tid, NULL, &request->registers.general) != 0 ||
+  struct user_regs_struct general = request->registers.general;
+  bool own_flag = (before.eflags & TRAP_FLAG) != 0;
+  bool steps = !own_flag && (general.eflags & TRAP_FLAG) != 0;
+  if (steps)
+    general.eflags &= ~(unsigned long long)TRAP_FLAG;
+  if (ptrace(PTRACE_SETREGS, tracee->tid, NULL, &general) != 0 ||
       (change_floating &&
        ptrace(PTRACE_SETFPREGS, tracee->tid, NULL, &request->registers.floating) != 0)) {
     int why = errno;
@@ -276,12 +289,14 @@ do_set_registers(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_er
                                   "thread %d cannot take these registers (a bad flag or segment?)",
                                   tracee->tid);
   }
-  tracee->registers = request->registers.general;
+  tracee->registers = general;
   tracee->registers_dirty = false;
+  tracee->steps = steps;
   if (tracee->registers.rip != before.rip) {
     tracee->restarts = tracee->mended = false;
     tracee->at_sigtrap = false;
-    if (tracee->queued && tracee->registers.rip != tracee->hit)
+    if (tracee->queued && tracee->report == CORDBG_REPORT_HIT &&
+        tracee->registers.rip != tracee->hit)
       cordbg_tracing_unqueue(tracing, tracee);
   }
   return S_OK;
@@ -377,7 +392,29 @@ do_terminate(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error 
   /* The pid is the target's: its zombie is not reaped before `exited` is set. */
   if (kill(tracing->target->pid, SIGKILL) != 0)
     return cordbg_error_set_errno(error, errno, 0, "cannot end process %d", tracing->target->pid);
+  /* A process that is ending already takes no SIGKILL: its threads must not be held any more. */
+  tracing->wanted &= ~(uint32_t)CORDBG_WANT_THREAD_STOPS;
+  for (cordbg_tracee *tracee = tracing->tracees; tracee != NULL; tracee = tracee->next) {
+    if (tracee->process == tracing->target && tracee->state == CORDBG_TRACEE_STOPPED &&
+        tracee->stop == CORDBG_STOP_EXIT) {
+      cordbg_tracing_unqueue(tracing, tracee);
+      cordbg_tracee_resume(tracing, tracee);
+    }
+  }
   return S_OK;
+}
+
+static HRESULT
+do_signal(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *error)
+{
+  const cordbg_request_signal *request = (const cordbg_request_signal *)tracing->packet;
+  *size = sizeof(cordbg_reply_header);
+  if (length != sizeof *request)
+    return refuse_size(error);
+  HRESULT hr = check_target(tracing, error);
+  if (FAILED(hr))
+    return hr;
+  return cordbg_tracing_set_signal(tracing, request->tid, request->number, error);
 }
 
 static HRESULT
@@ -429,6 +466,7 @@ dispatch(cordbg_tracing *tracing, size_t length, size_t *size, int *fd, cordbg_e
     if (length != sizeof(cordbg_request_events))
       return refuse_size(error);
     tracing->wanted = ((const cordbg_request_events *)tracing->packet)->wanted;
+    tracing->wanted_signals = ((const cordbg_request_events *)tracing->packet)->signals;
     return S_OK;
   case CORDBG_REQUEST_DETACH:
     return do_detach(tracing, length, size, error);
@@ -438,6 +476,8 @@ dispatch(cordbg_tracing *tracing, size_t length, size_t *size, int *fd, cordbg_e
     *size = sizeof(cordbg_reply_statistics);
     ((cordbg_reply_statistics *)tracing->answer)->statistics = tracing->statistics;
     return S_OK;
+  case CORDBG_REQUEST_SIGNAL:
+    return do_signal(tracing, length, size, error);
   default:
     return cordbg_error_set(error, E_NOTIMPL, ENOSYS, 0, "request %u is unknown", header->kind);
   }

@@ -164,12 +164,10 @@ step_lifted(cordbg_tracing *tracing, cordbg_tracee *tracee, const uint8_t *code,
   }
 }
 
-/* The pushed flags show the trap flag, unless the program had set it. */
-static void
-mend_pushed_flags(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_space *space)
+void
+cordbg_tracee_mend_pushed_flags(cordbg_tracee *tracee, cordbg_space *space)
 {
   uint8_t second;
-  (void)tracing;
   if (cordbg_tracee_fetch(tracee) &&
       cordbg_space_load(space, tracee->registers.rsp + 1, &second, 1) && (second & 1) != 0) {
     second = (uint8_t)(second & ~1u);
@@ -183,6 +181,7 @@ finish_step(cordbg_tracing *tracing, cordbg_tracee *tracee, uint64_t address, co
   tracee->stepping = false;
   if (tracee->stop == CORDBG_STOP_GROUP)
     return false; /* rolled back: it still stands on the trap */
+  bool faulted = tracee->stop == CORDBG_STOP_SIGNAL && !tracee->stepped && tracee->signal != 0;
   if (held->si_signo != 0) {
     if (tracee->stop == CORDBG_STOP_SIGNAL && tracee->stepped) {
       siginfo_t info = *held;
@@ -195,6 +194,11 @@ finish_step(cordbg_tracing *tracing, cordbg_tracee *tracee, uint64_t address, co
   if (tracee->over == address)
     tracee->over = 0;
   tracing->statistics.stepped++;
+  tracee->went_over = true;
+  if (faulted && cordbg_tracing_tells_signal(tracing, tracee)) {
+    cordbg_tracing_queue(tracing, tracee, CORDBG_REPORT_SIGNAL);
+    return false;
+  }
   return true;
 }
 
@@ -229,7 +233,7 @@ step_in_place(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_space *spac
     return false;
   }
   if (leak == CORDBG_STEP_PUSHES_FLAGS && tracee->stepped && !own_trap_flag)
-    mend_pushed_flags(tracing, tracee, space);
+    cordbg_tracee_mend_pushed_flags(tracee, space);
   if (leak == CORDBG_STEP_SYSCALL && tracee->stop == CORDBG_STOP_SIGNAL) {
     /* A signal came before the call: its handler runs first and comes back to the trap. */
     tracee->stepping = false;
@@ -271,8 +275,8 @@ is_still_ours(cordbg_tracing *tracing, cordbg_patch *patch, const uint8_t *bytes
   return true;
 }
 
-bool
-cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
+static bool
+go_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
 {
   cordbg_patch *patch = cordbg_patches_find(&tracing->patches, tracee->over);
   uint8_t code[CODE_BYTES] = {0};
@@ -316,6 +320,7 @@ cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
                                             &tracee->registers, &access) == CORDBG_EMULATED) {
     tracee->registers_dirty = true;
     tracee->over = 0;
+    tracee->went_over = true;
     tracing->statistics.emulated++;
     return true;
   }
@@ -324,4 +329,25 @@ cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
     return false;
   }
   return step_in_place(tracing, tracee, space, patch, code);
+}
+
+bool
+cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee)
+{
+  int tid = tracee->tid;
+  tracee->went_over = false;
+  if (!go_over(tracing, tracee))
+    return false;
+  /* The events taken meanwhile may have removed it. */
+  if ((tracee = cordbg_tracee_find(tracing, tid)) == NULL)
+    return false;
+  if (!tracee->steps || !tracee->went_over || tracee->stop == CORDBG_STOP_SYSCALL_ENTRY ||
+      tracee->signal != 0)
+    return true;
+  /* The displaced instruction was the step that the client asked for. */
+  if (!cordbg_tracee_fetch(tracee))
+    return false;
+  tracee->step_leak = CORDBG_STEP_PLAIN;
+  cordbg_tracee_step_done(tracing, tracee);
+  return false;
 }

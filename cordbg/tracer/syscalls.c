@@ -16,13 +16,8 @@
 #include "cordbg/tracer/tracing.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 /* The kernel's own restart codes (include/linux/errno.h): never seen by user code. */
 enum {
@@ -91,32 +86,6 @@ cordbg_tracee_in_restart(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ou
   return true;
 }
 
-/* The bit of a signal in one of the masks of /proc/PID/task/TID/status. */
-static bool
-mask_has(const char *status, const char *name, int signal)
-{
-  const char *line = strstr(status, name);
-  if (line == NULL)
-    return false;
-  unsigned long long mask = strtoull(line + strlen(name), NULL, 16);
-  return (mask >> (signal - 1) & 1) != 0;
-}
-
-/* Whether the target runs a handler for the signal that is being delivered. */
-static bool
-has_handler(const cordbg_tracee *tracee)
-{
-  char path[64], status[4096];
-  snprintf(path, sizeof path, "/proc/%d/task/%d/status", tracee->process->pid, tracee->tid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return true;
-  ssize_t size = read(fd, status, sizeof status - 1);
-  close(fd);
-  status[size > 0 ? size : 0] = '\0';
-  return mask_has(status, "\nSigCgt:", tracee->signal);
-}
-
 void
 cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, bool mended)
 {
@@ -125,7 +94,7 @@ cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, bool men
     return;
   struct user_regs_struct *registers = &tracee->registers;
   mended = mended && registers->rip == tracee->mended_at && (int64_t)registers->orig_rax < 0;
-  if (mended && has_handler(tracee)) {
+  if (mended && cordbg_tracee_has_handler(tracee, tracee->signal)) {
     /* The signal would have ended the call: what it answered was right. */
     registers->rax = (unsigned long long)-(long long)EINTR;
     registers->rip += 2;
@@ -134,6 +103,6 @@ cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, bool men
   }
   /* A signal that is ignored wakes a thread only because it is traced. */
   if (!mended && (int64_t)registers->orig_rax >= 0 && (int64_t)registers->rax == -EINTR &&
-      answers_eintr(registers->orig_rax) && !has_handler(tracee))
+      answers_eintr(registers->orig_rax) && !cordbg_tracee_has_handler(tracee, tracee->signal))
     begin_again(tracing, tracee);
 }

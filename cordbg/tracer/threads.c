@@ -164,7 +164,12 @@ cordbg_tracee_resume(cordbg_tracing *tracing, cordbg_tracee *tracee)
       state = CORDBG_TRACEE_VFORKING;
     tracee->vforks = false;
     break;
+  case CORDBG_STOP_EXIT:
+    state = CORDBG_TRACEE_EXITING;
+    break;
   }
+  if (tracee->steps && how == PTRACE_CONT && state == CORDBG_TRACEE_RUNNING)
+    how = (enum __ptrace_request)cordbg_tracee_step_request(tracing, tracee);
   tracee->restarts = false;
   tracee->signal = 0;
   tracee->registers_valid = false;

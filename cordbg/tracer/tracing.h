@@ -48,7 +48,17 @@ typedef enum cordbg_tracee_stop {
   CORDBG_STOP_SYSCALL_ENTRY, /* before the call */
   CORDBG_STOP_SYSCALL_EXIT,  /* after it */
   CORDBG_STOP_EVENT,         /* clone, fork, vfork, exec */
+  CORDBG_STOP_EXIT,          /* past its last user code, held until its end was reported */
 } cordbg_tracee_stop;
+
+/* What a queued thread has to report. */
+typedef enum cordbg_tracee_report {
+  CORDBG_REPORT_HIT,
+  CORDBG_REPORT_SIGNAL,
+  CORDBG_REPORT_STEP,
+  CORDBG_REPORT_BIRTH,
+  CORDBG_REPORT_EXIT,
+} cordbg_tracee_report;
 
 /* A process that the tracer sees: the target, or a child of it that it must not leave to itself. */
 struct cordbg_tracee_process {
@@ -89,7 +99,14 @@ struct cordbg_tracee {
   struct user_regs_struct registers;
   uint64_t over;       /* address of the trap that it reported and stands on; 0: none */
   uint64_t silent;     /* address of a trap whose next hit was reported already; 0: none */
-  bool queued;         /* a hit is in the queue of events */
+  bool steps;          /* the client asked for one step (protocol.h, SET_REGISTERS) */
+  bool step_armed;     /* resumed with the trap flag for it */
+  bool went_over;      /* step_over executed the displaced instruction */
+  uint8_t step_leak;   /* cordbg_step_leak of the instruction that is stepped */
+  uint64_t step_from;  /* its address */
+  bool unborn;         /* its birth is to be reported at its first stop */
+  cordbg_tracee_report report;
+  bool queued;         /* a report is in the queue of events */
   uint64_t hit;        /* its address */
   uint64_t hit_serial; /* of the patch that it hit */
   int exit_code;
@@ -122,6 +139,7 @@ struct cordbg_tracing {
   /* the client */
   int request_fd, managed_fd, unmanaged_fd, client_fd;
   uint32_t wanted; /* CORDBG_WANT_* */
+  uint64_t wanted_signals;
   bool ending;     /* the client is gone, or a signal asks to end */
   bool greeted;
   cordbg_outgoing *outgoing, **outgoing_tail; /* not yet accepted by a socket */
@@ -137,6 +155,7 @@ struct cordbg_tracing {
   cordbg_tracee *tracees;
   cordbg_tracee *buckets[CORDBG_TRACEE_BUCKETS];
   bool hold;               /* no thread of the target is resumed */
+  bool calling;            /* a remote call lasts for which other threads run */
   unsigned moving;         /* threads of the target that may execute user code: NEW and RUNNING */
   bool launching;          /* ATTACH_CHILD: the exec is still to come */
   uint64_t outstanding[2]; /* sequence of the stopping event that was sent to the managed, the
@@ -146,8 +165,8 @@ struct cordbg_tracing {
   int exec_tid;
   bool exited;
   int exit_status;
-  cordbg_tracee *hits, **hits_tail; /* queue of hits, oldest first */
-  unsigned hit_count;
+  cordbg_tracee *reports, **reports_tail; /* queue of threads with something to report, oldest first */
+  unsigned report_count;
   cordbg_patches patches;
   cordbg_space space;
   cordbg_emulate_cache *emulate_cache;
@@ -216,7 +235,10 @@ bool cordbg_tracing_take_changes(cordbg_tracing *tracing);
 bool cordbg_tracing_take_exits(cordbg_tracing *tracing);
 /* Sleeps until a child of the tracer changes, at most timeout_ns. */
 void cordbg_tracing_wait_child(uint64_t timeout_ns);
-/* Takes a hit out of the queue (its thread is gone or goes elsewhere). */
+/* Queues what a thread has to report; its hit's address and patch are set by the caller. */
+void cordbg_tracing_queue(cordbg_tracing *tracing, cordbg_tracee *tracee,
+                          cordbg_tracee_report report);
+/* Takes a thread out of the queue (it is gone or goes elsewhere). */
 void cordbg_tracing_unqueue(cordbg_tracing *tracing, cordbg_tracee *tracee);
 
 /* ---- outgoing.c ---- */
@@ -234,6 +256,25 @@ bool cordbg_tracing_has_report(const cordbg_tracing *tracing);
  * of the target runs (`needs_still` is set then) or for the end of a group stop.
  */
 bool cordbg_tracee_step_over(cordbg_tracing *tracing, cordbg_tracee *tracee);
+
+/* The flags that a stepped pushf left on the stack show the trap flag: takes it out. */
+void cordbg_tracee_mend_pushed_flags(cordbg_tracee *tracee, cordbg_space *space);
+
+/* ---- signals.c ---- */
+/* Whether the thread's process has a handler for the signal. */
+bool cordbg_tracee_has_handler(const cordbg_tracee *tracee, int signal);
+/* Whether the signal that the thread is about to get is one that the client wants to know of. */
+bool cordbg_tracing_tells_signal(const cordbg_tracing *tracing, const cordbg_tracee *tracee);
+/* Whether births and ends of threads are reported by stopping. */
+bool cordbg_tracing_tells_threads(const cordbg_tracing *tracing);
+/* Reports what is no hit. false: it came to nothing; the thread is out of the queue in any case. */
+bool cordbg_tracing_report_other(cordbg_tracing *tracing, cordbg_tracee *tracee);
+/* How a thread with `steps` is to be resumed instead of by PTRACE_CONT. */
+int cordbg_tracee_step_request(cordbg_tracing *tracing, cordbg_tracee *tracee);
+/* The step was made: the thread, whose `stop` is set, is STOPPED and queued. */
+void cordbg_tracee_step_done(cordbg_tracing *tracing, cordbg_tracee *tracee);
+HRESULT cordbg_tracing_set_signal(cordbg_tracing *tracing, int tid, int number,
+                                  cordbg_error *error);
 
 /* ---- forks.c ---- */
 void cordbg_tracing_on_birth(cordbg_tracing *tracing, cordbg_tracee *parent, int event, int tid);
