@@ -11,6 +11,8 @@ struct cordbg_target {
   cordbg_tracer *tracer; /* owned */
   uint64_t serial;       /* differs from that of every other target of this process, never 0 */
   _Atomic int control_c; /* what lpCheckControlCRoutine answers next */
+  _Atomic(void *) companion;
+  void (*companion_destroy)(void *companion);
 };
 
 /* A further reference, unless the last one is gone already. Under the registry's lock. */

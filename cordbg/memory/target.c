@@ -80,9 +80,27 @@ cordbg_target_unref(cordbg_target *target)
       atomic_fetch_sub_explicit(&target->references, 1, memory_order_acq_rel) != 1)
     return;
   cordbg_registry_leave(target);
+  void *companion = atomic_load_explicit(&target->companion, memory_order_acquire);
+  if (companion != NULL)
+    target->companion_destroy(companion);
   cordbg_tracer_destroy(target->tracer);
   cordbg_reader_deinit(&target->reader);
   g_free(target);
+}
+
+void *
+cordbg_target_companion(cordbg_target *target, void *(*make)(cordbg_target *target),
+                        void (*destroy)(void *companion))
+{
+  void *companion = atomic_load_explicit(&target->companion, memory_order_acquire);
+  if (companion != NULL)
+    return companion;
+  void *fresh = make(target);
+  target->companion_destroy = destroy;
+  if (atomic_compare_exchange_strong(&target->companion, &companion, fresh))
+    return fresh;
+  destroy(fresh);
+  return companion;
 }
 
 void

@@ -33,6 +33,12 @@ void cordbg_target_retire(cordbg_target *target);
 
 int cordbg_target_pid(const cordbg_target *target);
 cordbg_tracer *cordbg_target_tracer(cordbg_target *target);
+/*
+ * What the native room keeps for a target: made by the first call, freed with the target. make gets
+ * no reference, and its product must take none. Always the same functions; any thread.
+ */
+void *cordbg_target_companion(cordbg_target *target, void *(*make)(cordbg_target *target),
+                              void (*destroy)(void *companion));
 /* S_OK while it can be read, else the HRESULT that tells why not. */
 HRESULT cordbg_target_state(const cordbg_target *target);
 
