@@ -8,16 +8,21 @@ cordbg_liball_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 cordbg_liball_la_LIBADD = \
 	cordbg/icordebug/libicordebug.la \
 	cordbg/native/libnative.la \
+	cordbg/metadata/libmetadata.la \
 	cordbg/tracer/libtracer-client.la \
 	cordbg/memory/libmemory.la \
 	$(GLIB_LIBS) -lpthread
 
-# The shims and what only they need.
+# The shims, and the library with them.
 RUNTIME_SHIMS =
 lib_LTLIBRARIES += libcordbg.la
+# The two call each other: who links both links them as one archive.
+noinst_LTLIBRARIES += cordbg/libwhole.la
+cordbg_libwhole_la_SOURCES =
+cordbg_libwhole_la_LIBADD = cordbg/liball.la $(RUNTIME_SHIMS)
 libcordbg_la_SOURCES =
-libcordbg_la_LIBADD = cordbg/liball.la $(RUNTIME_SHIMS)
+libcordbg_la_LIBADD = cordbg/libwhole.la
 libcordbg_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
 	-Wl,--version-script=$(srcdir)/cordbg/cordbg.map
-libcordbg_la_DEPENDENCIES = cordbg/liball.la $(RUNTIME_SHIMS) cordbg/cordbg.map
+libcordbg_la_DEPENDENCIES = cordbg/libwhole.la cordbg/cordbg.map
 EXTRA_DIST += cordbg/cordbg.map

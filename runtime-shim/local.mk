@@ -4,5 +4,5 @@ noinst_LTLIBRARIES += runtime-shim/libshims.la
 runtime_shim_libshims_la_SOURCES = runtime-shim/runtime.h runtime-shim/shims.c
 runtime_shim_libshims_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 runtime_shim_libshims_la_LIBADD = runtime-shim/mono/libmono-shim.la \
-  runtime-shim/coreclr/libcoreclr-shim.la cordbg/metadata/libmetadata.la $(GLIB_LIBS)
+  runtime-shim/coreclr/libcoreclr-shim.la $(GLIB_LIBS)
 RUNTIME_SHIMS += runtime-shim/libshims.la

@@ -2,7 +2,7 @@
 # ICorDebug over real programs. icordebug_libs is the library before its version script: the tests
 # count its objects.
 icordebug_cflags = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS) -pthread
-icordebug_libs = cordbg/liball.la $(RUNTIME_SHIMS) $(GLIB_LIBS) $(CMOCKA_LIBS) -lpthread
+icordebug_libs = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS) -lpthread
 icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-client.h
 
 if HAVE_CMOCKA
