@@ -364,8 +364,9 @@ row_28_the_clients_death_leaves_the_target_inert(void **state)
       cordbg_rt_code *codes = NULL;
       size_t count = 0;
       assert_ok(ops->codes(s.runtime, module, token, &codes, &count, &test_error));
-      assert_int_equal(count, 1);
-      session_plant(&s, codes[0].start);
+      assert_true(count >= 1); /* two threads that compile it at once leave two bodies */
+      for (size_t i = 0; i < count; i++)
+        session_plant(&s, codes[i].start);
       assert_true(write(ready[1], "x", 1) == 1);
       for (;;)
         session_run_until_hit(&s);
