@@ -4,3 +4,4 @@ include tests/live/memory.mk
 include tests/live/icordebug.mk
 include tests/live/mono.mk
 include tests/live/tracer.mk
+include tests/live/interop.mk
