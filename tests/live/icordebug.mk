@@ -7,7 +7,7 @@ icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-client.h
 
 if HAVE_CMOCKA
 icordebug_tests = tests/live/test-icordebug-mono tests/live/test-icordebug-memory \
-	tests/live/test-icordebug-life
+	tests/live/test-icordebug-life tests/live/test-icordebug-metadata
 check_PROGRAMS += $(icordebug_tests)
 TESTS += $(icordebug_tests)
 tests_live_test_icordebug_mono_SOURCES = tests/live/icordebug-mono.c $(icordebug_client)
@@ -19,6 +19,9 @@ tests_live_test_icordebug_memory_LDADD = $(icordebug_libs)
 tests_live_test_icordebug_life_SOURCES = tests/live/icordebug-life.c $(icordebug_client)
 tests_live_test_icordebug_life_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_life_LDADD = $(icordebug_libs)
+tests_live_test_icordebug_metadata_SOURCES = tests/live/icordebug-metadata.c $(icordebug_client)
+tests_live_test_icordebug_metadata_CFLAGS = $(icordebug_cflags)
+tests_live_test_icordebug_metadata_LDADD = $(icordebug_libs)
 endif
 
 EXTRA_DIST += tests/live/ExactHits.cs

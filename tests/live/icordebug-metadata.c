@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Metadata and source lines of modules of running Mono programs. What is compared with: the
+ * program's own file, opened by the dispenser.
+ */
+#include "config.h"
+
+#include "icordebug-client.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cordbg/cormeta.h"
+#include "cordbg/corsym.h"
+
+/* Attached and stopped at the first hit of a method. */
+typedef struct stopped {
+  program p;
+  client c;
+  breaking b;
+  ICorDebugFunction *function;
+  ICorDebugModule *module;
+} stopped;
+
+static then
+stop_hook(client *c, const told *what)
+{
+  stopped *s = c->data;
+  c->data = &s->b;
+  then next = breaking_hook(c, what);
+  c->data = s;
+  return next;
+}
+
+static stopped *
+stop_in(const char *path, const char *type, const char *method)
+{
+  static stopped s;
+  char *argv[] = {(char *)"mono", (char *)path, (char *)"60", NULL};
+  memset(&s, 0, sizeof s);
+  s.b = (breaking){.type = type, .method = method, .limit = 1};
+  program_start(&s.p, argv);
+  client_open(&s.c, stop_hook, &s);
+  assert_ok(client_attach(&s.c, s.p.pid, FALSE));
+  client_await(&s.c, "Breakpoint", 1);
+  assert_ok(ICorDebugFunctionBreakpoint_GetFunction(s.b.breakpoints[0], &s.function));
+  assert_ok(ICorDebugFunction_GetModule(s.function, &s.module));
+  return &s;
+}
+
+static void
+let_go(stopped *s)
+{
+  ICorDebugModule_Release(s->module);
+  ICorDebugFunction_Release(s->function);
+  breaking_drop(&s->b);
+  client_close(&s->c);
+  program_check_unharmed(&s->p);
+  program_end(&s->p);
+}
+
+static IMetaDataImport2 *
+import_of_file(const char *path)
+{
+  IMetaDataDispenser *dispenser;
+  IMetaDataImport2 *import;
+  g_autofree gunichar2 *wide = g_utf8_to_utf16(path, -1, NULL, NULL, NULL);
+  assert_ok(CordbgCreate(&IID_IMetaDataDispenser, (void **)&dispenser));
+  assert_ok(IMetaDataDispenser_OpenScope(dispenser, (LPCWSTR)wide, ofRead, &IID_IMetaDataImport2,
+                                         (IUnknown **)&import));
+  IMetaDataDispenser_Release(dispenser);
+  return import;
+}
+
+static IMetaDataImport2 *
+import_of(ICorDebugModule *module)
+{
+  IMetaDataImport2 *import;
+  assert_ok(
+      ICorDebugModule_GetMetaDataInterface(module, &IID_IMetaDataImport2, (IUnknown **)&import));
+  return import;
+}
+
+/* The metadata's bytes. They live as long as import. */
+static GBytes *
+storage(IMetaDataImport2 *import)
+{
+  IMetaDataTables2 *tables;
+  const void *bytes;
+  ULONG size = 0;
+  assert_ok(IMetaDataImport2_QueryInterface(import, &IID_IMetaDataTables2, (void **)&tables));
+  assert_ok(IMetaDataTables2_GetMetaDataStorage(tables, &bytes, &size));
+  IMetaDataTables2_Release(tables);
+  return g_bytes_new_static(bytes, size);
+}
+
+static void
+assert_metadata_of_file(IMetaDataImport2 *import, const char *path)
+{
+  IMetaDataImport2 *other = import_of_file(path);
+  g_autoptr(GBytes) ours = storage(import);
+  g_autoptr(GBytes) theirs = storage(other);
+  assert_true(g_bytes_get_size(ours) > 0);
+  if (!g_bytes_equal(ours, theirs))
+    fail_msg("the metadata is not that of %s", path);
+  IMetaDataImport2_Release(other);
+}
+
+static mdMethodDef
+find_method(IMetaDataImport2 *import, const char *type, const char *method)
+{
+  g_autofree gunichar2 *wide_type = g_utf8_to_utf16(type, -1, NULL, NULL, NULL);
+  g_autofree gunichar2 *wide_method = g_utf8_to_utf16(method, -1, NULL, NULL, NULL);
+  mdTypeDef found_type = 0;
+  mdMethodDef found = 0;
+  assert_ok(IMetaDataImport2_FindTypeDefByName(import, (LPCWSTR)wide_type, 0, &found_type));
+  assert_ok(IMetaDataImport2_FindMethod(import, found_type, (LPCWSTR)wide_method, NULL, 0, &found));
+  return found;
+}
+
+/* ---- GetMetaDataInterface ---- */
+
+static void
+every_metadata_interface_is_answered_by_one_object(void **state)
+{
+  (void)state;
+  static const IID *const iids[] = {&IID_IMetaDataImport,         &IID_IMetaDataImport2,
+                                    &IID_IMetaDataAssemblyImport, &IID_IMetaDataTables,
+                                    &IID_IMetaDataTables2,        &IID_IUnknown};
+  g_autofree char *path = mono_debuggee("Counter");
+  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  IUnknown *first = NULL, *identity, *object;
+  for (size_t i = 0; i < G_N_ELEMENTS(iids); i++) {
+    assert_ok(ICorDebugModule_GetMetaDataInterface(s->module, iids[i], &object));
+    assert_ok(IUnknown_QueryInterface(object, &IID_IUnknown, (void **)&identity));
+    IUnknown_Release(object);
+    if (first == NULL)
+      first = identity;
+    else {
+      assert_ptr_equal(identity, first);
+      IUnknown_Release(identity);
+    }
+  }
+  object = first;
+  assert_hr(ICorDebugModule_GetMetaDataInterface(s->module, &IID_ICorDebugProcess, &object),
+            E_NOINTERFACE);
+  assert_null(object);
+  assert_hr(ICorDebugModule_GetMetaDataInterface(s->module, &IID_IMetaDataImport, NULL),
+            E_INVALIDARG);
+  IUnknown_Release(first);
+  let_go(s);
+}
+
+static void
+metadata_names_what_the_runtime_runs(void **state)
+{
+  (void)state;
+  g_autofree char *path = mono_debuggee("Counter");
+  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  IMetaDataImport2 *import = import_of(s->module);
+  mdMethodDef token = 0;
+  mdTypeDef type = 0, enclosing = 0;
+  WCHAR name[64];
+  ULONG length = 0;
+  ICorDebugClass *class;
+  assert_ok(ICorDebugFunction_GetToken(s->function, &token));
+  assert_int_equal(find_method(import, "Debuggees.Counter", "Tick"), token);
+  assert_ok(IMetaDataImport2_GetMethodProps(import, token, &type, name, 64, &length, NULL, NULL,
+                                            NULL, NULL, NULL));
+  g_autofree char *text = g_utf16_to_utf8((const gunichar2 *)name, -1, NULL, NULL, NULL);
+  assert_string_equal(text, "Tick");
+  assert_int_equal(length, strlen("Tick") + 1);
+  assert_ok(ICorDebugFunction_GetClass(s->function, &class));
+  assert_ok(ICorDebugClass_GetToken(class, &enclosing));
+  assert_int_equal(type, enclosing);
+  ICorDebugClass_Release(class);
+  IMetaDataImport2_Release(import);
+  let_go(s);
+}
+
+/* Each module with a file has its file's metadata, and leads from it back to the module. */
+static then
+compare_hook(client *c, const told *what)
+{
+  unsigned *compared = c->data;
+  if (strcmp(what->name, "LoadModule") != 0)
+    return GO_ON;
+  IMetaDataImport2 *import;
+  ICorDebugAppDomain *domain;
+  ICorDebugAssembly *assembly;
+  ICorDebugModule *back;
+  WCHAR name[1024];
+  ULONG32 length = 0;
+  hook_ok(ICorDebugModule_GetMetaDataInterface(what->module, &IID_IMetaDataImport2,
+                                               (IUnknown **)&import));
+  hook_ok(ICorDebugModule_GetName(what->module, 1024, &length, name));
+  g_autofree char *path = g_utf16_to_utf8((const gunichar2 *)name, -1, NULL, NULL, NULL);
+  if (path[0] == '/') {
+    IMetaDataDispenser *dispenser;
+    IMetaDataImport2 *other;
+    hook_ok(CordbgCreate(&IID_IMetaDataDispenser, (void **)&dispenser));
+    hook_ok(IMetaDataDispenser_OpenScope(dispenser, name, ofRead, &IID_IMetaDataImport2,
+                                         (IUnknown **)&other));
+    g_autoptr(GBytes) ours = storage(import);
+    g_autoptr(GBytes) theirs = storage(other);
+    hook_true(g_bytes_get_size(ours) > 0 && g_bytes_equal(ours, theirs));
+    IMetaDataImport2_Release(other);
+    IMetaDataDispenser_Release(dispenser);
+    ++*compared;
+  }
+  hook_ok(ICorDebugModule_GetAssembly(what->module, &assembly));
+  hook_ok(ICorDebugAssembly_GetAppDomain(assembly, &domain));
+  hook_ok(ICorDebugAppDomain_GetModuleFromMetaDataInterface(domain, (IUnknown *)import, &back));
+  hook_true(back == what->module);
+  ICorDebugModule_Release(back);
+  ICorDebugAppDomain_Release(domain);
+  ICorDebugAssembly_Release(assembly);
+  IMetaDataImport2_Release(import);
+  return GO_ON;
+}
+
+static void
+every_module_has_the_metadata_of_its_file(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  unsigned compared = 0;
+  program_start_mono(&p, "Counter", "60", NULL);
+  client_open(&c, compare_hook, &compared);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "CreateThread", 1);
+  client_close(&c);
+  assert_true(compared >= 2); /* the program and mscorlib */
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
+static void
+metadata_is_told_while_the_program_runs(void **state)
+{
+  (void)state;
+  g_autofree char *path = mono_debuggee("Counter");
+  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  assert_ok(ICorDebugProcess_Continue(s->c.process, FALSE));
+  client_await_continued(&s->c);
+  IMetaDataImport2 *import = import_of(s->module);
+  assert_metadata_of_file(import, path);
+  IMetaDataImport2_Release(import);
+  let_go(s);
+}
+
+static void
+metadata_outlives_the_session_and_the_program(void **state)
+{
+  (void)state;
+  g_autofree char *path = mono_debuggee("Counter");
+  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  IMetaDataImport2 *import = import_of(s->module);
+  mdMethodDef token = 0;
+  IUnknown *object;
+  assert_ok(ICorDebugFunction_GetToken(s->function, &token));
+  ICorDebugModule_AddRef(s->module);
+  ICorDebugModule *module = s->module;
+  let_go(s);
+  assert_int_equal(find_method(import, "Debuggees.Counter", "Tick"), token);
+  assert_metadata_of_file(import, path);
+  assert_true(FAILED(ICorDebugModule_GetMetaDataInterface(module, &IID_IUnknown, &object)));
+  ICorDebugModule_Release(module);
+  IMetaDataImport2_Release(import);
+}
+
+/* ---- Files that are not what runs ---- */
+
+static void
+copy_file(const char *from, const char *to)
+{
+  g_autofree char *bytes = NULL;
+  gsize size;
+  assert_true(g_file_get_contents(from, &bytes, &size, NULL));
+  /* A new file in the old one's place, as installers do: the old one stays mapped. */
+  assert_true(g_file_set_contents(to, bytes, (gssize)size, NULL));
+}
+
+/* A folder with a copy of a debuggee; its symbols too when that is wanted. */
+static char *
+copy_debuggee(const char *original, bool symbols, char **folder)
+{
+  *folder = g_dir_make_tmp("cordbg-metadata-XXXXXX", NULL);
+  assert_non_null(*folder);
+  char *copy = g_build_filename(*folder, "Copy.exe", NULL);
+  copy_file(original, copy);
+  if (symbols) {
+    g_autofree char *from = g_strconcat(original, ".mdb", NULL);
+    g_autofree char *to = g_strconcat(copy, ".mdb", NULL);
+    copy_file(from, to);
+  }
+  return copy;
+}
+
+static void
+remove_copy(const char *folder)
+{
+  static const char *const names[] = {"Copy.exe", "Copy.exe.mdb"};
+  for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autofree char *path = g_build_filename(folder, names[i], NULL);
+    g_unlink(path);
+  }
+  assert_int_equal(g_rmdir(folder), 0);
+}
+
+static void
+a_replaced_file_is_not_mistaken_for_what_runs(void **state)
+{
+  (void)state;
+  g_autofree char *path = mono_debuggee("Counter");
+  g_autofree char *other = mono_debuggee("ManyThreads");
+  g_autofree char *folder = NULL;
+  g_autofree char *copy = copy_debuggee(path, true, &folder);
+  stopped *s = stop_in(copy, "Debuggees.Counter", "Tick");
+  copy_file(other, copy);
+  IMetaDataImport2 *import = import_of(s->module);
+  assert_metadata_of_file(import, path);
+  IMetaDataImport2_Release(import);
+  let_go(s);
+  remove_copy(folder);
+}
+
+/* ---- Source lines ---- */
+
+/* The number of the first line of a debuggee's source with that text, from 1. */
+static ULONG32
+line_with(const char *source, const char *text)
+{
+  const char *folder = g_getenv("top_srcdir");
+  if (folder == NULL)
+    folder = g_getenv("srcdir");
+  g_autofree char *path =
+      g_build_filename(folder ? folder : ".", "samples", "debuggees", source, NULL);
+  g_autofree char *all = NULL;
+  if (!g_file_get_contents(path, &all, NULL, NULL))
+    fail_msg("%s: %s", path, g_strerror(errno));
+  g_auto(GStrv) lines = g_strsplit(all, "\n", -1);
+  for (ULONG32 i = 0; lines[i] != NULL; i++)
+    if (strstr(lines[i], text) != NULL)
+      return i + 1;
+  fail_msg("no line of %s has '%s'", source, text);
+  return 0;
+}
+
+static void
+source_lines_become_methods_and_il_offsets(void **state)
+{
+  (void)state;
+  g_autofree char *path = mono_debuggee("Counter");
+  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  CordbgLine found[4];
+  ULONG32 count = 0;
+  mdMethodDef token = 0;
+  ULONG32 line = line_with("Counter.cs", "long next = value + 1;");
+  assert_ok(ICorDebugFunction_GetToken(s->function, &token));
+  assert_ok(cordbg_find_line(s->module, "Counter.cs", line, 4, found, &count));
+  assert_int_equal(count, 1);
+  assert_int_equal(found[0].method, token);
+  assert_int_equal(found[0].line, line);
+  ULONG32 before = found[0].ilOffset;
+
+  /* A longer path says the same; a later line lies behind it. */
+  assert_ok(cordbg_find_line(s->module, "debuggees/Counter.cs", line + 1, 4, found, &count));
+  assert_int_equal(found[0].method, token);
+  assert_true(found[0].ilOffset > before);
+
+  /* A line without code leads to the next that has some. */
+  ULONG32 bare = line_with("Counter.cs", "public class Counter");
+  assert_hr(cordbg_find_line(s->module, "Counter.cs", bare, 4, found, &count), S_FALSE);
+  assert_true(count >= 1 && found[0].line > bare);
+
+  assert_hr(cordbg_find_line(s->module, "Other.cs", 1, 4, found, &count), CLDB_E_RECORD_NOTFOUND);
+  assert_hr(cordbg_find_line(s->module, "ounter.cs", 1, 4, found, &count), CLDB_E_RECORD_NOTFOUND);
+  assert_hr(cordbg_find_line(s->module, "Counter.cs", 0, 4, found, &count), E_INVALIDARG);
+  assert_hr(cordbg_find_line(NULL, "Counter.cs", 1, 4, found, &count), E_INVALIDARG);
+  let_go(s);
+}
+
+/* The same method by Microsoft's interface, and still when the session is over. */
+static void
+a_symbol_reader_outlives_the_module(void **state)
+{
+  (void)state;
+  g_autofree char *path = mono_debuggee("Counter");
+  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  ISymUnmanagedReader *reader;
+  ISymUnmanagedMethod *method;
+  mdMethodDef token = 0;
+  ULONG32 count = 0, line = line_with("Counter.cs", "long next = value + 1;");
+  assert_ok(ICorDebugFunction_GetToken(s->function, &token));
+  assert_ok(cordbg_symbol_reader(s->module, &IID_ISymUnmanagedReader, (void **)&reader));
+  let_go(s);
+  assert_ok(ISymUnmanagedReader_GetMethod(reader, token, &method));
+  assert_ok(ISymUnmanagedMethod_GetSequencePointCount(method, &count));
+  assert_in_range(count, 4, 64);
+  ULONG32 lines[64], stored = 0;
+  bool found = false;
+  assert_ok(ISymUnmanagedMethod_GetSequencePoints(method, 64, &stored, NULL, NULL, lines, NULL,
+                                                  NULL, NULL));
+  for (ULONG32 i = 0; i < stored; i++)
+    found = found || lines[i] == line;
+  assert_true(found);
+  ISymUnmanagedMethod_Release(method);
+  ISymUnmanagedReader_Release(reader);
+}
+
+static void
+a_module_without_symbols_says_so(void **state)
+{
+  (void)state;
+  g_autofree char *path = mono_debuggee("Counter");
+  g_autofree char *folder = NULL;
+  g_autofree char *copy = copy_debuggee(path, false, &folder);
+  stopped *s = stop_in(copy, "Debuggees.Counter", "Tick");
+  CordbgLine found[4];
+  ULONG32 count = 0;
+  void *reader = s;
+  assert_hr(cordbg_find_line(s->module, "Counter.cs", 14, 4, found, &count),
+            CORDBG_E_SYMBOLS_NOT_AVAILABLE);
+  assert_hr(cordbg_symbol_reader(s->module, &IID_ISymUnmanagedReader, &reader),
+            CORDBG_E_SYMBOLS_NOT_AVAILABLE);
+  assert_null(reader);
+  let_go(s);
+  remove_copy(folder);
+}
+
+int
+main(void)
+{
+  const struct CMUnitTest tests[] = {
+      CLIENT_TEST(every_metadata_interface_is_answered_by_one_object),
+      CLIENT_TEST(metadata_names_what_the_runtime_runs),
+      CLIENT_TEST(every_module_has_the_metadata_of_its_file),
+      CLIENT_TEST(metadata_is_told_while_the_program_runs),
+      CLIENT_TEST(metadata_outlives_the_session_and_the_program),
+      CLIENT_TEST(a_replaced_file_is_not_mistaken_for_what_runs),
+      CLIENT_TEST(source_lines_become_methods_and_il_offsets),
+      CLIENT_TEST(a_symbol_reader_outlives_the_module),
+      CLIENT_TEST(a_module_without_symbols_says_so),
+  };
+  return cmocka_run_group_tests_name("icordebug-metadata", tests, NULL, NULL);
+}
