@@ -15,7 +15,9 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <lzma.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +27,10 @@
 #define BUILD_ID_MAX 64u
 #define PIECE_MAX (UINT64_C(1) << 30)
 #define CHAIN_MAX 65536u
+#define DEBUG_LINK_MAX 4096u
+#define UNPACK_PIECE 65536u
+#define UNPACK_MAX (UINT64_C(64) << 20)
+#define UNPACK_MEMORY_MAX (UINT64_C(96) << 20)
 #define PAGE_BITS UINT64_C(0xfff)
 #define USER_SPACE_END (UINT64_C(1) << 47)
 
@@ -267,7 +273,7 @@ load_table(const elf_file *file, uint32_t type, cordbg_symbol_table **ret, cordb
 }
 
 static char *
-file_build_id(const elf_file *file)
+read_build_id(const elf_file *file)
 {
   char *ret = NULL;
 
@@ -315,13 +321,132 @@ cordbg_elf_file_symbols(int fd, const cordbg_elf_headers *expected, cordbg_symbo
     *dynamic = first;
     *all = second;
     if (build_id)
-      *build_id = file_build_id(&file);
+      *build_id = read_build_id(&file);
   } else {
     cordbg_symbol_table_free(first);
     cordbg_symbol_table_free(second);
   }
   g_free(file.sections);
   return hr;
+}
+
+bool
+cordbg_elf_file_is(int fd, const cordbg_elf_headers *headers)
+{
+  elf_file file;
+  bool same = SUCCEEDED(file_open(&file, fd, NULL)) && is_expected(&file, headers);
+
+  g_free(file.sections);
+  return same;
+}
+
+char *
+cordbg_elf_file_build_id(int fd)
+{
+  elf_file file;
+  char *ret = SUCCEEDED(file_open(&file, fd, NULL)) ? read_build_id(&file) : NULL;
+
+  g_free(file.sections);
+  return ret;
+}
+
+/* The bytes of a section by its name, g_malloc'ed; NULL: it has none. */
+static void *
+read_named_section(const elf_file *file, const char *name, uint64_t limit, size_t *size)
+{
+  const Elf64_Shdr *names;
+  g_autofree char *strings = NULL;
+
+  if (file->header.e_shstrndx >= file->section_count)
+    return NULL;
+  names = &file->sections[file->header.e_shstrndx];
+  strings =
+      names->sh_type == SHT_STRTAB ? file_piece(file, names->sh_offset, names->sh_size) : NULL;
+  for (size_t i = 0; strings && i < file->section_count; i++) {
+    const Elf64_Shdr *section = &file->sections[i];
+    size_t length = strlen(name) + 1;
+
+    if (section->sh_type != SHT_PROGBITS || section->sh_name >= names->sh_size ||
+        names->sh_size - section->sh_name < length || section->sh_size > limit ||
+        memcmp(strings + section->sh_name, name, length) != 0)
+      continue;
+    *size = section->sh_size;
+    return file_piece(file, section->sh_offset, section->sh_size);
+  }
+  return NULL;
+}
+
+bool
+cordbg_elf_file_debug_link(int fd, char **name, uint32_t *sum)
+{
+  g_autofree char *link = NULL;
+  elf_file file;
+  size_t size = 0, length;
+
+  if (SUCCEEDED(file_open(&file, fd, NULL)))
+    link = read_named_section(&file, ".gnu_debuglink", DEBUG_LINK_MAX, &size);
+  g_free(file.sections);
+  /* a name that ends with a NUL, padding to 4, the sum */
+  if (!link || size < 8)
+    return false;
+  length = strnlen(link, size - 4);
+  if (length == 0 || length == size - 4 || memchr(link, '/', length) || strcmp(link, "..") == 0)
+    return false;
+  memcpy(sum, link + size - 4, sizeof(*sum));
+  *name = g_strndup(link, length);
+  return true;
+}
+
+/* What is packed, in a memory file: it is read as any other file is. -1: it cannot be unpacked. */
+static int
+unpack(const uint8_t *packed, size_t size)
+{
+  g_autofree uint8_t *piece = g_malloc(UNPACK_PIECE);
+  lzma_stream stream = LZMA_STREAM_INIT;
+  lzma_ret state = lzma_stream_decoder(&stream, UNPACK_MEMORY_MAX, 0);
+  uint64_t total = 0;
+  int fd = memfd_create("cordbg-symbols", MFD_CLOEXEC);
+
+  stream.next_in = packed;
+  stream.avail_in = size;
+  while (fd >= 0 && state == LZMA_OK) {
+    size_t n;
+
+    stream.next_out = piece;
+    stream.avail_out = UNPACK_PIECE;
+    state = lzma_code(&stream, LZMA_FINISH);
+    n = UNPACK_PIECE - stream.avail_out;
+    total += n;
+    if (total > UNPACK_MAX || write(fd, piece, n) != (ssize_t)n)
+      state = LZMA_DATA_ERROR;
+  }
+  lzma_end(&stream);
+  if (fd >= 0 && state != LZMA_STREAM_END) {
+    close(fd);
+    fd = -1;
+  }
+  return fd;
+}
+
+cordbg_symbol_table *
+cordbg_elf_file_mini_symbols(int fd)
+{
+  cordbg_symbol_table *exported = NULL, *all = NULL;
+  g_autofree uint8_t *packed = NULL;
+  elf_file file;
+  size_t size = 0;
+  int unpacked;
+
+  if (SUCCEEDED(file_open(&file, fd, NULL)))
+    packed = read_named_section(&file, ".gnu_debugdata", UNPACK_MAX, &size);
+  g_free(file.sections);
+  unpacked = packed ? unpack(packed, size) : -1;
+  if (unpacked < 0)
+    return NULL;
+  (void)cordbg_elf_file_symbols(unpacked, NULL, &exported, &all, NULL, NULL);
+  cordbg_symbol_table_free(exported);
+  close(unpacked);
+  return all;
 }
 
 /* ------------------------------------------------------------------ memory */

@@ -39,6 +39,15 @@ HRESULT cordbg_elf_file_symbols(int fd, const cordbg_elf_headers *expected,
                                 cordbg_symbol_table **dynamic, cordbg_symbol_table **all,
                                 char **build_id, cordbg_error *error);
 
+/* Whether the open file begins with the headers that the target has mapped. */
+bool cordbg_elf_file_is(int fd, const cordbg_elf_headers *headers);
+/* The build id of an open file, g_malloc'ed hexadecimal digits; NULL: none. */
+char *cordbg_elf_file_build_id(int fd);
+/* The name (g_malloc'ed, without a folder) and CRC-32 of the separate debug file that it names. */
+bool cordbg_elf_file_debug_link(int fd, char **name, uint32_t *sum);
+/* The .symtab that is packed into the file's .gnu_debugdata (xz), or NULL. */
+cordbg_symbol_table *cordbg_elf_file_mini_symbols(int fd);
+
 /* The exported symbols out of the target's memory, by its dynamic section. */
 HRESULT cordbg_elf_memory_symbols(const cordbg_memory_reader *memory, const cordbg_module *module,
                                   cordbg_symbol_table **ret, cordbg_error *error);

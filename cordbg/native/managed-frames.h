@@ -52,18 +52,18 @@ typedef struct cordbg_managed_frames {
   void (*unref)(void *data);
 
   /* As cordbg_runtime_ops.unwind. S_FALSE: the PC is not in code of the runtime's making. */
-  HRESULT (*unwind)
+  HRESULT(*unwind)
   (void *data, int32_t tid, const struct user_regs_struct *registers, bool innermost,
    cordbg_managed_frame *ret, cordbg_error *error);
   /* As cordbg_runtime_ops.next_managed. S_FALSE: none. */
-  HRESULT (*next_managed)
+  HRESULT(*next_managed)
   (void *data, int32_t tid, const struct user_regs_struct *registers, struct user_regs_struct *ret,
    cordbg_error *error);
   /*
    * The method whose code holds address. For a return address the caller passes the address before
    * it. with_line: file, line and column are wanted too. S_FALSE: it is no method's code.
    */
-  HRESULT (*describe)
+  HRESULT(*describe)
   (void *data, uint64_t address, bool with_line, cordbg_managed_place *ret, cordbg_error *error);
 } cordbg_managed_frames;
 

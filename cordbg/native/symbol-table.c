@@ -25,6 +25,7 @@ typedef struct name_key {
 
 struct cordbg_symbol_table {
   cordbg_table_symbol *symbols; /* by value, then rank */
+  bool indexed;                 /* names is filled */
   name_key *names;              /* by hash, then rank, the highest first */
   size_t count;
   char *strings;
@@ -124,10 +125,17 @@ cordbg_symbol_table_new(const cordbg_symbol_data *data)
       };
   }
   qsort(table->symbols, table->count, sizeof(table->symbols[0]), compare_values);
+  return table;
+}
+
+/* At the first question by name: a stack asks by address only. */
+static void
+index_names(cordbg_symbol_table *table)
+{
   for (size_t i = 0; i < table->count; i++)
     table->names[i] = (name_key){hash_name(table->strings + table->symbols[i].name), (uint32_t)i};
   qsort_r(table->names, table->count, sizeof(table->names[0]), compare_names, table->symbols);
-  return table;
+  table->indexed = true;
 }
 
 void
@@ -154,10 +162,13 @@ cordbg_symbol_table_name(const cordbg_symbol_table *table, const cordbg_table_sy
 }
 
 const cordbg_table_symbol *
-cordbg_symbol_table_find(const cordbg_symbol_table *table, const char *name)
+cordbg_symbol_table_find(cordbg_symbol_table *table, const char *name)
 {
   uint32_t hash = hash_name(name);
   size_t low = 0, high = table->count;
+
+  if (!table->indexed)
+    index_names(table);
 
   while (low < high) {
     size_t middle = low + (high - low) / 2;

@@ -38,9 +38,8 @@ void cordbg_symbol_table_free(cordbg_symbol_table *table); /* NULL allowed */
 size_t cordbg_symbol_table_count(const cordbg_symbol_table *table);
 const char *cordbg_symbol_table_name(const cordbg_symbol_table *table,
                                      const cordbg_table_symbol *symbol);
-/* NULL: none. */
-const cordbg_table_symbol *cordbg_symbol_table_find(const cordbg_symbol_table *table,
-                                                    const char *name);
+/* NULL: none. One thread at a time on one table: the first call makes an index. */
+const cordbg_table_symbol *cordbg_symbol_table_find(cordbg_symbol_table *table, const char *name);
 /* The symbol that the file's address value belongs to, or NULL. */
 const cordbg_table_symbol *cordbg_symbol_table_at(const cordbg_symbol_table *table, uint64_t value);
 

@@ -14,15 +14,12 @@
 #include "cordbg/native/symbols.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cordbg/native/modules-private.h"
+#include "cordbg/native/module-files.h"
 
 #define NAME_MAX_BYTES 4096u
 
@@ -39,50 +36,13 @@ cordbg_symbol_files_free(cordbg_symbol_files *files)
 
 /* ------------------------------------------------------------------ files */
 
-/* The very file that is mapped, whatever became of its name. Needs a privilege. */
-static int
-open_mapped(int pid, const cordbg_symbol_files *files)
-{
-  char path[96];
-
-  snprintf(path, sizeof(path), "/proc/%d/map_files/%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x",
-           pid, files->mapping_start, files->mapping_end);
-  return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-}
-
-/* A path as the target sees it: its links are followed within its root, never within ours. */
-static int
-open_in_root(int pid, const char *path)
-{
-  struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                         .resolve = RESOLVE_IN_ROOT};
-  char root[48];
-  int folder, fd;
-
-  if (path[0] != '/')
-    return -1;
-  snprintf(root, sizeof(root), "/proc/%d/root", pid);
-  folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0)
-    return -1;
-  fd = (int)syscall(SYS_openat2, folder, path, &how, sizeof(how));
-  if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* old kernels, some containers */
-    fd = openat(folder, path + strspn(path, "/"), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  close(folder);
-  return fd;
-}
-
 static HRESULT
 load_from_fd(int fd, const cordbg_elf_headers *headers, cordbg_symbol_files *files,
              cordbg_error *error)
 {
-  HRESULT hr;
-
-  if (fd < 0)
-    return S_FALSE;
-  hr = cordbg_elf_file_symbols(fd, headers, &files->exported, &files->all, &files->build_id, error);
-  close(fd);
-  return hr;
+  return fd < 0 ? S_FALSE
+                : cordbg_elf_file_symbols(fd, headers, &files->exported, &files->all,
+                                          &files->build_id, error);
 }
 
 /* Everything but a separate debug file. */
@@ -91,7 +51,8 @@ load(cordbg_modules *modules, const cordbg_module *module, cordbg_error *error)
 {
   cordbg_symbol_files *files = module->files;
   g_autofree cordbg_elf_headers *headers = g_new(cordbg_elf_headers, 1);
-  HRESULT hr = S_FALSE;
+  HRESULT hr;
+  int fd;
 
   if (files->loaded)
     return files->status;
@@ -101,10 +62,10 @@ load(cordbg_modules *modules, const cordbg_module *module, cordbg_error *error)
                        "%.120s has no ELF header in memory any more", module->path);
   if (!cordbg_elf_read_headers(&modules->memory, files->mapping_start, headers))
     return files->status;
-  if (module->inode != 0)
-    hr = load_from_fd(open_mapped(modules->pid, files), headers, files, error);
-  if (hr != S_OK && module->inode != 0 && !module->deleted)
-    hr = load_from_fd(open_in_root(modules->pid, module->path), headers, files, error);
+  fd = cordbg_module_open_file(modules, module);
+  hr = load_from_fd(fd, headers, files, error);
+  if (fd >= 0)
+    close(fd);
   if (hr != S_OK || !files->exported) {
     cordbg_symbol_table *exported = NULL;
     HRESULT memory = cordbg_elf_memory_symbols(&modules->memory, module, &exported, error);
@@ -125,32 +86,25 @@ static void
 load_debug_file(cordbg_modules *modules, const cordbg_module *module)
 {
   cordbg_symbol_files *files = module->files;
-  g_autofree char *path = NULL;
+  cordbg_symbol_table *exported = NULL;
+  int fd, debug;
 
   if (files->all_loaded)
     return;
   files->all_loaded = true;
-  if (files->all || !files->build_id || strlen(files->build_id) < 4)
+  if (files->all)
     return;
-  path = g_strdup_printf("/usr/lib/debug/.build-id/%.2s/%s.debug", files->build_id,
-                         files->build_id + 2);
-  for (int i = 0; i < 2 && !files->all; i++) {
-    cordbg_symbol_table *exported = NULL, *all = NULL;
-    g_autofree char *build_id = NULL;
-    int fd = i == 0 ? open_in_root(modules->pid, path)
-                    : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-    if (fd < 0)
-      continue;
-    if (cordbg_elf_file_symbols(fd, NULL, &exported, &all, &build_id, NULL) == S_OK) {
-      cordbg_symbol_table_free(exported);
-      if (build_id && strcmp(build_id, files->build_id) == 0)
-        files->all = all;
-      else
-        cordbg_symbol_table_free(all);
-    }
+  fd = cordbg_module_open_file(modules, module);
+  debug = cordbg_module_open_debug_file(modules, module, fd);
+  if (debug >= 0)
+    (void)cordbg_elf_file_symbols(debug, NULL, &exported, &files->all, NULL, NULL);
+  if (!files->all && fd >= 0)
+    files->all = cordbg_elf_file_mini_symbols(fd);
+  cordbg_symbol_table_free(exported);
+  if (debug >= 0)
+    close(debug);
+  if (fd >= 0)
     close(fd);
-  }
 }
 
 /* ------------------------------------------------------------------ questions */

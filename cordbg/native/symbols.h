@@ -3,7 +3,8 @@
  * Symbols of a process's ELF modules: name -> address, address -> name.
  *
  * Exported ones come from .dynsym, all of them from .symtab, which is looked for in the module's
- * file and then in its separate debug file (/usr/lib/debug/.build-id). The file is reached through
+ * file, then in its separate debug file (by build id or debug link), then in the small table that
+ * some distributions leave in the file itself (.gnu_debugdata). The file is reached through
  * /proc/PID/map_files or /proc/PID/root and must begin with the bytes that the target has mapped;
  * when there is no such file (deleted, a memory file, another mount namespace's secret) the
  * exported symbols are read from the target's memory.
