@@ -10,6 +10,7 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/controller.c \
 	cordbg/icordebug/cordebug.c \
 	cordbg/icordebug/dispatch.c \
+	cordbg/icordebug/frames.c \
 	cordbg/icordebug/function.c \
 	cordbg/icordebug/icordebug.h \
 	cordbg/icordebug/launch.c \

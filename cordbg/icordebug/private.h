@@ -431,6 +431,11 @@ struct cordbg_managed_place;
 HRESULT cordbg_session_describe_code(cordbg_session *session, uint64_t address, bool with_line,
                                      struct cordbg_managed_place *ret, cordbg_error *error);
 
+/* ---- frames.c ---- */
+
+/* Lets walks of the target's stacks see managed frames, or no more. The lock may be held. */
+void cordbg_session_provide_frames(cordbg_session *session, bool provide);
+
 /* ---- process.c ---- */
 
 struct cordbg_process {

@@ -265,6 +265,7 @@ session_begin(cordbg_session *session, cordbg_error *error)
     session->ops->detect(session->pid, &session->info,
                          NULL); /* the version may be known only now */
     session->owed = true;
+    cordbg_session_provide_frames(session, true);
     pthread_mutex_lock(&session->lock);
     hr = cordbg_dispatch_replay(session, error);
     session->life = CORDBG_LIFE_ATTACHED;
@@ -428,8 +429,10 @@ cordbg_session_drop_runtime(cordbg_session *session, bool alive)
 {
   cordbg_runtime *runtime = session->runtime;
   session->runtime = NULL;
-  if (runtime != NULL)
-    session->ops->destroy(runtime, alive);
+  if (runtime == NULL)
+    return;
+  cordbg_session_provide_frames(session, false);
+  session->ops->destroy(runtime, alive);
 }
 
 static void
