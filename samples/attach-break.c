@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attach-break: attaches to a running managed program, stops at a method N times, prints how many
- * hits a second that were, and is gone. The program runs on.
+ * attach-break: attaches to a running managed program, stops at a method or line N times, prints
+ * how many hits a second that were, and is gone. The program runs on.
  */
 #include <getopt.h>
 #include <pthread.h>
@@ -20,15 +20,39 @@ typedef struct counting {
   pthread_cond_t changed;
   unsigned long hits;
   bool exited;
+  char *refusal; /* why the breakpoint will never be set */
   struct timespec first, last;
 } counting;
+
+/* Whether all is well so far; else main is told why not, and the process stays stopped. */
+static bool
+check_break(counting *count, bool complete)
+{
+  char *refusal = driver_break_problem(&count->wanted, complete);
+  if (refusal == NULL)
+    return true;
+  pthread_mutex_lock(&count->lock);
+  g_free(count->refusal);
+  count->refusal = refusal;
+  pthread_cond_signal(&count->changed);
+  pthread_mutex_unlock(&count->lock);
+  return false;
+}
 
 static bool
 on_load_module(void *data, ICorDebugModule *module)
 {
   counting *count = data;
   driver_set_break(&count->wanted, module, count->breakpoints);
-  return true;
+  return check_break(count, false);
+}
+
+/* Threads are told behind all modules. */
+static bool
+on_create_thread(void *data, ICorDebugThread *thread)
+{
+  (void)thread;
+  return check_break(data, true);
 }
 
 /* The process is stopped while this runs; returning true lets it go on. */
@@ -84,13 +108,13 @@ parse_arguments(counting *count, int argc, char **argv, DWORD *pid)
       if (end == optarg || *end != '\0' || count->limit < 2 || *optarg == '-')
         driver_fail(DRIVER_USAGE, "--count '%s': give a number of at least 2", optarg);
     } else if (option == 'h') {
-      puts("attach-break --pid PID --break Namespace.Class:Method[@IL] [--count N]");
+      puts("attach-break --pid PID --break Namespace.Class:Method[@IL]|file.cs:LINE [--count N]");
       exit(DRIVER_OK);
     } else
       driver_fail(DRIVER_USAGE, "unknown option or missing value: %s; see --help",
                   argv[optind - 1]);
   if (*pid == 0 || count->wanted.text == NULL || argv[optind] != NULL)
-    driver_fail(DRIVER_USAGE, "give --pid PID and --break Namespace.Class:Method; see --help");
+    driver_fail(DRIVER_USAGE, "give --pid PID and --break METHOD or LINE; see --help");
 }
 
 int
@@ -101,6 +125,7 @@ main(int argc, char **argv)
                     .changed = PTHREAD_COND_INITIALIZER};
   const sample_hooks hooks = {.data = &count,
                               .load_module = on_load_module,
+                              .create_thread = on_create_thread,
                               .breakpoint = on_breakpoint,
                               .exit_process = on_exit_process};
   DWORD pid = 0;
@@ -108,7 +133,7 @@ main(int argc, char **argv)
   driver_start(&count.session, &hooks, pid, NULL);
 
   pthread_mutex_lock(&count.lock);
-  while (!count.exited)
+  while (!count.exited && count.refusal == NULL)
     pthread_cond_wait(&count.changed, &count.lock);
   pthread_mutex_unlock(&count.lock);
 
@@ -123,6 +148,8 @@ main(int argc, char **argv)
   }
   g_ptr_array_free(count.breakpoints, TRUE);
   driver_end(&count.session);
+  if (count.refusal != NULL)
+    driver_fail(DRIVER_USAGE, "%s", count.refusal);
   if (!complete)
     driver_fail(DRIVER_FAILED, "the program ended after %lu hits", count.hits);
   printf("%s: %lu hits in %.3f s, %.0f a second; detached\n", count.wanted.text, count.hits,

@@ -32,6 +32,18 @@ driver_parse_pid(const char *text)
   return (DWORD)pid;
 }
 
+static ULONG32
+parse_number(const char *text, const char *digits, int base, const char *what)
+{
+  char *rest;
+  errno = 0;
+  unsigned long number = strtoul(digits, &rest, base);
+  if (rest == digits || *rest != '\0' || errno != 0 || number > G_MAXUINT32 || *digits == '-')
+    driver_fail(DRIVER_USAGE, "'%s': the %s is not a number", text, what);
+  return (ULONG32)number;
+}
+
+/* No method's name begins with a digit: what does is a line. */
 void
 driver_parse_break(const char *text, driver_break *ret)
 {
@@ -40,18 +52,20 @@ driver_parse_break(const char *text, driver_break *ret)
   const char *end = at ? at : text + strlen(text);
   if (colon == NULL || colon == text || end == colon + 1)
     driver_fail(DRIVER_USAGE,
-                "'%s' names no method: write Namespace.Class:Method or "
-                "Namespace.Class:Method@IL",
+                "'%s' names no method: write Namespace.Class:Method, "
+                "Namespace.Class:Method@IL or file.cs:LINE",
                 text);
   *ret = (driver_break){.text = text};
-  if (at) {
-    char *rest;
-    errno = 0;
-    unsigned long offset = strtoul(at + 1, &rest, 0);
-    if (rest == at + 1 || *rest != '\0' || errno != 0 || offset > G_MAXUINT32)
-      driver_fail(DRIVER_USAGE, "'%s': the IL offset behind @ is not a number", text);
-    ret->il_offset = (ULONG32)offset;
+  if (g_ascii_isdigit(colon[1])) {
+    ret->line = parse_number(text, colon + 1, 10, "line behind the colon");
+    if (ret->line == 0)
+      driver_fail(DRIVER_USAGE, "'%s': lines count from 1", text);
+    ret->file = g_strndup(text, (gsize)(colon - text));
+    ret->blind = g_ptr_array_new_with_free_func(g_free);
+    return;
   }
+  if (at)
+    ret->il_offset = parse_number(text, at + 1, 0, "IL offset behind @");
   ret->type = g_strndup(text, (gsize)(colon - text));
   ret->method = g_strndup(colon + 1, (gsize)(end - colon - 1));
 }
@@ -61,11 +75,15 @@ driver_break_clear(driver_break *parsed)
 {
   g_free(parsed->type);
   g_free(parsed->method);
+  g_free(parsed->file);
+  g_free(parsed->problem);
+  if (parsed->blind)
+    g_ptr_array_free(parsed->blind, TRUE);
 }
 
 static bool
 set_on_function(const driver_break *wanted, ICorDebugModule *module, mdMethodDef token,
-                GPtrArray *breakpoints)
+                ULONG32 il_offset, GPtrArray *breakpoints)
 {
   ICorDebugFunction *function = NULL;
   ICorDebugCode *code = NULL;
@@ -74,14 +92,15 @@ set_on_function(const driver_break *wanted, ICorDebugModule *module, mdMethodDef
   if (SUCCEEDED(hr))
     hr = ICorDebugFunction_GetILCode(function, &code);
   if (SUCCEEDED(hr))
-    hr = ICorDebugCode_CreateBreakpoint(code, wanted->il_offset, &breakpoint);
+    hr = ICorDebugCode_CreateBreakpoint(code, il_offset, &breakpoint);
   if (SUCCEEDED(hr))
     hr = ICorDebugFunctionBreakpoint_Activate(breakpoint, TRUE);
   if (SUCCEEDED(hr))
     g_ptr_array_add(breakpoints, breakpoint);
   else {
-    fprintf(stderr, "%s: no breakpoint on %s: %s\n", program_invocation_short_name, wanted->text,
-            cordbg_last_error(NULL, NULL, NULL));
+    if (wanted->file == NULL)
+      fprintf(stderr, "%s: no breakpoint on %s: %s\n", program_invocation_short_name, wanted->text,
+              cordbg_last_error(NULL, NULL, NULL));
     if (breakpoint)
       ICorDebugFunctionBreakpoint_Release(breakpoint);
   }
@@ -92,8 +111,8 @@ set_on_function(const driver_break *wanted, ICorDebugModule *module, mdMethodDef
   return SUCCEEDED(hr);
 }
 
-unsigned
-driver_set_break(driver_break *wanted, ICorDebugModule *module, GPtrArray *breakpoints)
+static unsigned
+set_on_method(const driver_break *wanted, ICorDebugModule *module, GPtrArray *breakpoints)
 {
   mdMethodDef tokens[64];
   ULONG32 count = 0;
@@ -102,9 +121,81 @@ driver_set_break(driver_break *wanted, ICorDebugModule *module, GPtrArray *break
                           &count) != S_OK)
     return 0;
   for (ULONG32 i = 0; i < MIN(count, G_N_ELEMENTS(tokens)); i++)
-    set += set_on_function(wanted, module, tokens[i], breakpoints);
+    set += set_on_function(wanted, module, tokens[i], wanted->il_offset, breakpoints);
+  return set;
+}
+
+static void
+note_blind(driver_break *wanted, ICorDebugModule *module)
+{
+  WCHAR name[1024];
+  ULONG32 length = 0;
+  if (FAILED(ICorDebugModule_GetName(module, G_N_ELEMENTS(name), &length, name)))
+    return;
+  g_autofree char *path = g_utf16_to_utf8((const gunichar2 *)name, -1, NULL, NULL, NULL);
+  char *base = path ? g_path_get_basename(path) : NULL;
+  if (base && !g_ptr_array_find_with_equal_func(wanted->blind, base, g_str_equal, NULL))
+    g_ptr_array_add(wanted->blind, base);
+  else
+    g_free(base);
+}
+
+static unsigned
+set_on_line(driver_break *wanted, ICorDebugModule *module, GPtrArray *breakpoints)
+{
+  CordbgLine places[64];
+  ULONG32 count = 0;
+  unsigned set = 0;
+  HRESULT hr =
+      cordbg_find_line(module, wanted->file, wanted->line, G_N_ELEMENTS(places), places, &count);
+  if (hr == CORDBG_E_SYMBOLS_NOT_AVAILABLE)
+    note_blind(wanted, module);
+  if (hr == CORDBG_E_SYMBOLS_NOT_AVAILABLE || hr == CLDB_E_RECORD_NOTFOUND)
+    return 0;
+  if (hr != S_OK) {
+    g_free(wanted->problem);
+    wanted->problem =
+        FAILED(hr) ? g_strdup(cordbg_last_error(NULL, NULL, NULL))
+        : count == 0
+            ? g_strdup("the file has no code")
+            : g_strdup_printf("no code begins on line %u; the nearest line with code is %u",
+                              wanted->line, places[0].line);
+    return 0;
+  }
+  for (ULONG32 i = 0; i < MIN(count, G_N_ELEMENTS(places)); i++)
+    set += set_on_function(wanted, module, places[i].method, places[i].ilOffset, breakpoints);
+  if (set == 0 && wanted->problem == NULL)
+    wanted->problem = g_strdup(cordbg_last_error(NULL, NULL, NULL));
+  return set;
+}
+
+unsigned
+driver_set_break(driver_break *wanted, ICorDebugModule *module, GPtrArray *breakpoints)
+{
+  unsigned set = wanted->file ? set_on_line(wanted, module, breakpoints)
+                              : set_on_method(wanted, module, breakpoints);
   wanted->bound += set;
   return set;
+}
+
+char *
+driver_break_problem(const driver_break *wanted, bool complete)
+{
+  enum { NAMES_MAX = 6 };
+  if (wanted->bound > 0 || wanted->file == NULL)
+    return NULL;
+  if (wanted->problem)
+    return g_strdup_printf("--break %s: %s", wanted->text, wanted->problem);
+  if (!complete)
+    return NULL;
+  GString *text = g_string_new(NULL);
+  g_string_printf(text, "--break %s: no module with symbols has such a source file", wanted->text);
+  for (guint i = 0; i < MIN(wanted->blind->len, NAMES_MAX); i++)
+    g_string_append_printf(text, "%s%s", i == 0 ? "; without symbols: " : ", ",
+                           (const char *)wanted->blind->pdata[i]);
+  if (wanted->blind->len > NAMES_MAX)
+    g_string_append_printf(text, " and %u more", wanted->blind->len - NAMES_MAX);
+  return g_string_free(text, FALSE);
 }
 
 /* One argument of a command line, quoted by the rules that CreateProcess documents. */

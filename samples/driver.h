@@ -20,13 +20,20 @@ enum {
 /* Prints "PROGRAM: message" as one line on stderr and ends with code. */
 void driver_fail(int code, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
-/* "Namespace.Class:Method" or "Namespace.Class:Method@IL". */
+/*
+ * "Namespace.Class:Method", "Namespace.Class:Method@IL" or "file.cs:LINE". The file is its path as
+ * the compiler saw it, or the end of that.
+ */
 typedef struct driver_break {
   const char *text; /* as it was given */
-  char *type;
+  char *type;       /* type and method, or file and line */
   char *method;
+  char *file;
+  ULONG32 line;
   ULONG32 il_offset;
-  unsigned bound; /* in how many functions it is set so far */
+  unsigned bound;   /* in how many functions it is set so far */
+  char *problem;    /* why it cannot be set in a module that should have it; NULL: nothing known */
+  GPtrArray *blind; /* char *: modules without symbols; NULL for a method */
 } driver_break;
 
 /* Ends the program with DRIVER_USAGE when the text is none. */
@@ -34,10 +41,17 @@ void driver_parse_break(const char *text, driver_break *ret);
 void driver_break_clear(driver_break *parsed);
 
 /*
- * Sets the breakpoint on every overload that the module has, and appends the breakpoints to
- * breakpoints. The process is stopped (call it in LoadModule). 0: the module has no such method.
+ * Sets the breakpoint on every overload that the module has, or on every method that the line
+ * belongs to, and appends the breakpoints to breakpoints. The process is stopped (call it in
+ * LoadModule). 0: the module has no such method or line.
  */
 unsigned driver_set_break(driver_break *wanted, ICorDebugModule *module, GPtrArray *breakpoints);
+
+/*
+ * Why a breakpoint that is set nowhere will not be: a sentence, to be freed. NULL: none is known.
+ * complete: every module was asked.
+ */
+char *driver_break_problem(const driver_break *wanted, bool complete);
 
 typedef struct driver {
   ICorDebug *cordebug;

@@ -41,6 +41,7 @@ typedef struct site {
 
 typedef struct job {
   driver session;
+  bool launched;
   GArray *breaks;         /* driver_break */
   GPtrArray *natives;     /* const char *: as given */
   GPtrArray *breakpoints; /* ICorDebugFunctionBreakpoint, owned */
@@ -52,6 +53,7 @@ typedef struct job {
   pthread_cond_t changed;
   bool hit;
   bool exited;
+  char *refusal; /* why a breakpoint will never be set */
   CORDB_ADDRESS hit_address;
   CORDB_ADDRESS stack;
   char *failure;
@@ -64,9 +66,9 @@ typedef struct change {
   BYTE seen[ROWS];
 } change;
 
-static const char usage[] =
-    "readmem [--json] --break Namespace.Class:Method[@IL]... [--native SYMBOL|0xADDRESS]...\n"
-    "        --pid PID | --launch PROGRAM [ARGUMENT...]";
+static const char usage[] = "readmem [--json] --break Namespace.Class:Method[@IL]|file.cs:LINE...\n"
+                            "        [--native SYMBOL|0xADDRESS]...\n"
+                            "        --pid PID | --launch PROGRAM [ARGUMENT...]";
 
 /* ---- Planting: on cordbg's callback thread, the process stopped ---- */
 
@@ -118,6 +120,23 @@ on_create_process(void *data, ICorDebugProcess *process)
   return true;
 }
 
+/* Whether all is well so far; else main is told why not, and the process stays stopped. */
+static bool
+check_breaks(job *work, bool complete)
+{
+  char *refusal = NULL;
+  for (guint i = 0; i < work->breaks->len && refusal == NULL; i++)
+    refusal = driver_break_problem(&g_array_index(work->breaks, driver_break, i), complete);
+  if (refusal == NULL)
+    return true;
+  pthread_mutex_lock(&work->lock);
+  g_free(work->refusal);
+  work->refusal = refusal;
+  pthread_cond_signal(&work->changed);
+  pthread_mutex_unlock(&work->lock);
+  return false;
+}
+
 static bool
 on_load_module(void *data, ICorDebugModule *module)
 {
@@ -125,7 +144,16 @@ on_load_module(void *data, ICorDebugModule *module)
   for (guint i = 0; i < work->breaks->len; i++)
     driver_set_break(&g_array_index(work->breaks, driver_break, i), module, work->breakpoints);
   plant_natives(work, work->session.process);
-  return true;
+  return check_breaks(work, false);
+}
+
+/* Threads are told behind all modules of a program that was attached to. */
+static bool
+on_create_thread(void *data, ICorDebugThread *thread)
+{
+  job *work = data;
+  (void)thread;
+  return work->launched || check_breaks(work, true);
 }
 
 static bool
@@ -443,7 +471,7 @@ parse_arguments(job *work, int argc, char **argv, DWORD *pid, char ***launch, bo
   if (!to_launch && argv[optind] != NULL)
     driver_fail(DRIVER_USAGE, "'%s' is not an option; see --help", argv[optind]);
   if (work->breaks->len == 0)
-    driver_fail(DRIVER_USAGE, "give at least one --break Namespace.Class:Method");
+    driver_fail(DRIVER_USAGE, "give at least one --break Namespace.Class:Method or file.cs:LINE");
   *launch = to_launch ? argv + optind : NULL;
 }
 
@@ -451,14 +479,17 @@ static void
 wait_for_hit(job *work)
 {
   pthread_mutex_lock(&work->lock);
-  while (!work->hit && !work->exited)
+  while (!work->hit && !work->exited && work->refusal == NULL)
     pthread_cond_wait(&work->changed, &work->lock);
   bool hit = work->hit;
+  const char *refusal = work->refusal;
   pthread_mutex_unlock(&work->lock);
-  if (!hit) {
-    driver_end(&work->session);
-    driver_fail(DRIVER_FAILED, "the program ended before it ran into a breakpoint");
-  }
+  if (hit)
+    return;
+  driver_end(&work->session);
+  if (refusal != NULL || !check_breaks(work, true))
+    driver_fail(DRIVER_USAGE, "%s", work->refusal);
+  driver_fail(DRIVER_FAILED, "the program ended before it ran into a breakpoint");
 }
 
 static void
@@ -491,6 +522,7 @@ free_job(job *work)
   g_ptr_array_free(work->breakpoints, TRUE);
   g_free(work->native_planted);
   g_free(work->failure);
+  g_free(work->refusal);
 }
 
 int
@@ -505,6 +537,7 @@ main(int argc, char **argv)
   const sample_hooks hooks = {.data = &work,
                               .create_process = on_create_process,
                               .load_module = on_load_module,
+                              .create_thread = on_create_thread,
                               .breakpoint = on_breakpoint,
                               .exit_process = on_exit_process};
   DWORD pid = 0;
@@ -515,6 +548,7 @@ main(int argc, char **argv)
 
   parse_arguments(&work, argc, argv, &pid, &launch, &as_json);
   work.native_planted = g_new0(bool, work.natives->len + 1);
+  work.launched = launch != NULL;
   driver_start(&work.session, &hooks, pid, launch);
   wait_for_hit(&work);
 

@@ -214,6 +214,134 @@ assert_refused(int code, const char *output, const char *errors, const char *bec
   assert_ptr_equal(strchr(errors, '\n'), errors + strlen(errors) - 1);
 }
 
+/* ---- Breakpoints on source lines ---- */
+
+/* "Counter.cs:LINE" of the first line with that text; to be freed. */
+static char *
+counter_line(const char *text)
+{
+  const char *folder = g_getenv("srcdir");
+  g_autofree char *path =
+      g_build_filename(folder ? folder : ".", "samples", "debuggees", "Counter.cs", NULL);
+  g_autofree char *all = NULL;
+  if (!g_file_get_contents(path, &all, NULL, NULL))
+    fail_msg("%s cannot be read", path);
+  g_auto(GStrv) lines = g_strsplit(all, "\n", -1);
+  for (unsigned i = 0; lines[i] != NULL; i++)
+    if (strstr(lines[i], text) != NULL)
+      return g_strdup_printf("Counter.cs:%u", i + 1);
+  fail_msg("no line has '%s'", text);
+  return NULL;
+}
+
+static void
+readmem_breaks_on_a_source_line(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *line = counter_line("if (next % 1000 == 0)");
+  g_autofree char *output = NULL, *errors = NULL;
+  (void)state;
+  int code = run(&output, &errors, "samples/readmem", "--json", "--break", line, "--native",
+                 "getppid", "--launch", program, NULL);
+  if (code != 0)
+    fail_msg("exit code %d: %s", code, errors);
+  check_document(strstr(output, "{"), 1, 1);
+  assert_non_null(strstr(output, line));
+}
+
+static void
+attach_break_counts_hits_of_a_source_line(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *line = counter_line("return next;");
+  g_autofree char *path = g_strconcat("debuggees/", line, NULL);
+  g_autofree char *output = NULL, *errors = NULL;
+  int pipe;
+  (void)state;
+  GPid pid = start(program, &pipe);
+  g_autofree char *number = g_strdup_printf("%d", pid);
+  int code = run(&output, &errors, "samples/attach-break", "--pid", number, "--break", path,
+                 "--count", "50", NULL);
+  if (code != 0)
+    fail_msg("exit code %d: %s", code, errors);
+  assert_non_null(strstr(output, "50 hits in"));
+  stop_debuggee(pid, pipe);
+}
+
+/* Both samples refuse the line, and the program lives on. */
+static void
+assert_line_refused(const char *program, const char *line, const char *because)
+{
+  static const char *const samples[] = {"samples/readmem", "samples/attach-break"};
+  int pipe;
+  GPid pid = start(program, &pipe);
+  g_autofree char *number = g_strdup_printf("%d", pid);
+  for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
+    g_autofree char *output = NULL, *errors = NULL;
+    int code = run(&output, &errors, samples[i], "--pid", number, "--break", line, NULL);
+    assert_refused(code, output, errors, because);
+  }
+  stop_debuggee(pid, pipe);
+}
+
+static void
+a_line_without_code_is_refused_and_the_nearest_named(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *bare = counter_line("static long count;");
+  g_autofree char *nearest = counter_line("public static long Tick(long value) {");
+  g_autofree char *because =
+      g_strdup_printf("the nearest line with code is %s", strchr(nearest, ':') + 1);
+  (void)state;
+  assert_line_refused(program, bare, because);
+}
+
+static void
+a_file_that_no_module_has_is_refused(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  (void)state;
+  assert_line_refused(program, "Nowhere.cs:3",
+                      "--break Nowhere.cs:3: no module with symbols has such a source file");
+}
+
+static void
+a_program_without_symbols_is_named(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *folder = g_dir_make_tmp("cordbg-samples-XXXXXX", NULL);
+  g_autofree char *copy = g_build_filename(folder, "Bare.exe", NULL);
+  g_autofree char *bytes = NULL;
+  gsize size;
+  (void)state;
+  assert_true(g_file_get_contents(program, &bytes, &size, NULL));
+  assert_true(g_file_set_contents(copy, bytes, (gssize)size, NULL));
+  assert_line_refused(copy, "Counter.cs:14", "Bare.exe");
+  assert_int_equal(unlink(copy), 0);
+  assert_int_equal(rmdir(folder), 0);
+}
+
+static void
+a_launched_program_that_never_has_the_file_is_told_at_its_end(void **state)
+{
+  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *output = NULL, *errors = NULL;
+  (void)state;
+  int code = run(&output, &errors, "samples/readmem", "--break", "Nowhere.cs:3", "--launch",
+                 program, "0", NULL);
+  if (code != 2 || strstr(errors, "no module with symbols has such a source file") == NULL)
+    fail_msg("exit code %d: %s", code, errors);
+}
+
+static void
+a_name_of_two_source_files_is_refused_and_both_listed(void **state)
+{
+  g_autofree char *program = debuggee("../../tests/live/Same.exe");
+  (void)state;
+  assert_line_refused(program, "Same.cs:8", "one/Same.cs");
+  assert_line_refused(program, "Same.cs:8", "two/Same.cs");
+}
+
 static void
 mistakes_in_the_arguments_get_one_line_and_exit_code_2(void **state)
 {
@@ -227,6 +355,9 @@ mistakes_in_the_arguments_get_one_line_and_exit_code_2(void **state)
       {{"--pid", "1"}, "--break"},
       {{"--break", "nocolon", "--pid", "1"}, "names no method"},
       {{"--break", "A:B@x", "--pid", "1"}, "IL offset"},
+      {{"--break", "A.cs:0", "--pid", "1"}, "lines count from 1"},
+      {{"--break", "A.cs:1x", "--pid", "1"}, "not a number"},
+      {{"--break", "A.cs:4294967296", "--pid", "1"}, "not a number"},
       {{"--break", "A:B", "--launch"}, "needs a program"},
       {{"--break", "A:B", "--pid"}, "needs a value"},
       {{"--no-such-option"}, "unknown option"},
@@ -329,6 +460,13 @@ main(void)
       cmocka_unit_test(readmem_attaches_to_a_running_program_which_lives),
       cmocka_unit_test(readmem_prints_text_that_marks_what_differs),
       cmocka_unit_test(attach_break_counts_and_detaches),
+      cmocka_unit_test(readmem_breaks_on_a_source_line),
+      cmocka_unit_test(attach_break_counts_hits_of_a_source_line),
+      cmocka_unit_test(a_line_without_code_is_refused_and_the_nearest_named),
+      cmocka_unit_test(a_file_that_no_module_has_is_refused),
+      cmocka_unit_test(a_program_without_symbols_is_named),
+      cmocka_unit_test(a_launched_program_that_never_has_the_file_is_told_at_its_end),
+      cmocka_unit_test(a_name_of_two_source_files_is_refused_and_both_listed),
       cmocka_unit_test(mistakes_in_the_arguments_get_one_line_and_exit_code_2),
       cmocka_unit_test(a_process_that_is_not_managed_is_refused_and_lives),
       cmocka_unit_test(row_37_a_program_that_is_traced_already_is_refused_and_its_tracer_named),
