@@ -29,6 +29,7 @@ struct cordbg_tracer {
   uint32_t next_id;
   bool gone; /* the request socket broke */
   cordbg_patch_table table;
+  int table_fd; /* of its file, for helpers that map it */
   uint8_t packet[CORDBG_PACKET_MAX];
 };
 

@@ -146,7 +146,9 @@ greet(cordbg_tracer *tracer, cordbg_error *error)
     else
       hr = cordbg_patch_table_map(&tracer->table, table, error);
   }
-  if (table >= 0)
+  if (SUCCEEDED(hr))
+    tracer->table_fd = table;
+  else if (table >= 0)
     close(table);
   return hr;
 }
@@ -161,6 +163,7 @@ cordbg_tracer_start(cordbg_tracer **ret, cordbg_error *error)
     return cordbg_error_set(error, E_OUTOFMEMORY, ENOMEM, 0, "no memory for a tracer");
   pthread_mutex_init(&tracer->lock, NULL);
   tracer->mem_fd = -1;
+  tracer->table_fd = -1;
   tracer->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
   bool made = self >= 0 && tracer->interrupt_fd >= 0;
@@ -205,8 +208,9 @@ cordbg_tracer_destroy(cordbg_tracer *tracer)
   if (tracer->table.header != NULL)
     cordbg_patch_table_unmap(&tracer->table);
   const int descriptors[] = {
-      tracer->request_fd, tracer->events[0].fd,      tracer->events[1].fd,     tracer->interrupt_fd,
-      tracer->mem_fd,     tracer->events[0].wake_fd, tracer->events[1].wake_fd};
+      tracer->request_fd,        tracer->events[0].fd,     tracer->events[1].fd,
+      tracer->interrupt_fd,      tracer->mem_fd,           tracer->table_fd,
+      tracer->events[0].wake_fd, tracer->events[1].wake_fd};
   for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
     if (descriptors[i] >= 0)
       close(descriptors[i]);
@@ -225,6 +229,12 @@ int
 cordbg_tracer_mem_fd(const cordbg_tracer *tracer)
 {
   return tracer->mem_fd;
+}
+
+int
+cordbg_tracer_table_fd(const cordbg_tracer *tracer)
+{
+  return tracer->table_fd;
 }
 
 int

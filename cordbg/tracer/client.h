@@ -35,6 +35,8 @@ void cordbg_tracer_destroy(cordbg_tracer *tracer);
 const cordbg_patch_table *cordbg_tracer_patch_table(const cordbg_tracer *tracer);
 /* Read-only descriptor of /proc/PID/mem, -1 before attach; replaced at exec. */
 int cordbg_tracer_mem_fd(const cordbg_tracer *tracer);
+/* The patch table's file, to be handed to helper processes. Read-only, valid until destroy. */
+int cordbg_tracer_table_fd(const cordbg_tracer *tracer);
 int cordbg_tracer_pid(const cordbg_tracer *tracer);        /* the target's */
 int cordbg_tracer_tracer_pid(const cordbg_tracer *tracer); /* the tracer process's */
 
