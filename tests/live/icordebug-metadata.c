@@ -35,10 +35,9 @@ stop_hook(client *c, const told *what)
 }
 
 static stopped *
-stop_in(const char *path, const char *type, const char *method)
+stop_in_command(char *const *argv, const char *type, const char *method)
 {
   static stopped s;
-  char *argv[] = {(char *)"mono", (char *)path, (char *)"60", NULL};
   memset(&s, 0, sizeof s);
   s.b = (breaking){.type = type, .method = method, .limit = 1};
   program_start(&s.p, argv);
@@ -48,6 +47,13 @@ stop_in(const char *path, const char *type, const char *method)
   assert_ok(ICorDebugFunctionBreakpoint_GetFunction(s.b.breakpoints[0], &s.function));
   assert_ok(ICorDebugFunction_GetModule(s.function, &s.module));
   return &s;
+}
+
+static stopped *
+stop_in(const char *path, const char *type, const char *method)
+{
+  char *argv[] = {(char *)"mono", (char *)path, (char *)"60", NULL};
+  return stop_in_command(argv, type, method);
 }
 
 static void
@@ -328,6 +334,71 @@ a_replaced_file_is_not_mistaken_for_what_runs(void **state)
   remove_copy(folder);
 }
 
+static void
+a_module_without_a_file_has_the_metadata_of_its_bytes(void **state)
+{
+  (void)state;
+  g_autofree char *loader = mono_debuggee("../../tests/live/InMemory");
+  g_autofree char *path = mono_debuggee("Counter");
+  char *argv[] = {(char *)"mono", loader, path, (char *)"60", NULL};
+  stopped *s = stop_in_command(argv, "Debuggees.Counter", "Tick");
+  IMetaDataImport2 *import = import_of(s->module);
+  BOOL in_memory = FALSE;
+  assert_ok(ICorDebugModule_IsInMemory(s->module, &in_memory));
+  assert_true(in_memory);
+  assert_metadata_of_file(import, path);
+  IMetaDataImport2_Release(import);
+  let_go(s);
+}
+
+/* Metadata of what is emitted at run time: right, or refused with the reason. */
+static then
+dynamic_hook(client *c, const told *what)
+{
+  BOOL dynamic = FALSE;
+  IMetaDataImport2 *import = NULL;
+  CordbgLine line;
+  ULONG32 count = 0;
+  mdTypeDef type = 0;
+  if (strcmp(what->name, "LoadModule") != 0)
+    return GO_ON;
+  hook_ok(ICorDebugModule_IsDynamic(what->module, &dynamic));
+  if (!dynamic)
+    return GO_ON;
+  HRESULT hr = ICorDebugModule_GetMetaDataInterface(what->module, &IID_IMetaDataImport2,
+                                                    (IUnknown **)&import);
+  if (hr == S_OK) {
+    g_autofree gunichar2 *wide = g_utf8_to_utf16("EmittedType", -1, NULL, NULL, NULL);
+    hook_ok(IMetaDataImport2_FindTypeDefByName(import, (LPCWSTR)wide, 0, &type));
+    IMetaDataImport2_Release(import);
+  } else {
+    hook_true(hr == CORDBG_E_MISSING_METADATA && import == NULL);
+    hook_true(strstr(cordbg_last_error(NULL, NULL, NULL), "no metadata of") != NULL);
+  }
+  hook_true(cordbg_find_line(what->module, "A.cs", 1, 1, &line, &count) ==
+            CORDBG_E_SYMBOLS_NOT_AVAILABLE);
+  pthread_mutex_lock(&c->lock);
+  g_ptr_array_add(c->names, g_strdup("dynamic module"));
+  pthread_cond_broadcast(&c->changed);
+  pthread_mutex_unlock(&c->lock);
+  return GO_ON;
+}
+
+static void
+a_dynamic_module_has_metadata_or_says_that_it_has_none(void **state)
+{
+  (void)state;
+  program p;
+  static client c;
+  program_start_mono(&p, "DynamicMethods", "60", NULL);
+  client_open(&c, dynamic_hook, NULL);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "dynamic module", 1);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
 /* ---- Source lines ---- */
 
 /* The number of the first line of a debuggee's source with that text, from 1. */
@@ -442,6 +513,8 @@ main(void)
       CLIENT_TEST(metadata_is_told_while_the_program_runs),
       CLIENT_TEST(metadata_outlives_the_session_and_the_program),
       CLIENT_TEST(a_replaced_file_is_not_mistaken_for_what_runs),
+      CLIENT_TEST(a_module_without_a_file_has_the_metadata_of_its_bytes),
+      CLIENT_TEST(a_dynamic_module_has_metadata_or_says_that_it_has_none),
       CLIENT_TEST(source_lines_become_methods_and_il_offsets),
       CLIENT_TEST(a_symbol_reader_outlives_the_module),
       CLIENT_TEST(a_module_without_symbols_says_so),

@@ -24,8 +24,9 @@ tests_live_test_icordebug_metadata_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_metadata_LDADD = $(icordebug_libs)
 endif
 
-EXTRA_DIST += tests/live/ExactHits.cs
+EXTRA_DIST += tests/live/ExactHits.cs tests/live/InMemory.cs
 if HAVE_MCS
-noinst_DATA += tests/live/ExactHits.exe
+noinst_DATA += tests/live/ExactHits.exe tests/live/InMemory.exe
 CLEANFILES += tests/live/ExactHits.exe tests/live/ExactHits.exe.mdb
+CLEANFILES += tests/live/InMemory.exe tests/live/InMemory.exe.mdb
 endif
