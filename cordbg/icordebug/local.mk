@@ -12,6 +12,10 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/dispatch.c \
 	cordbg/icordebug/frames.c \
 	cordbg/icordebug/function.c \
+	cordbg/icordebug/hold.c \
+	cordbg/icordebug/hold.h \
+	cordbg/icordebug/hosting.c \
+	cordbg/icordebug/hosting.h \
 	cordbg/icordebug/icordebug.h \
 	cordbg/icordebug/launch.c \
 	cordbg/icordebug/lines.c \
@@ -24,5 +28,7 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/session.c \
 	cordbg/icordebug/thread.c \
 	cordbg/icordebug/unmanaged.c \
+	runtime-shim/await.c \
+	runtime-shim/await.h \
 	runtime-shim/runtime.h
 cordbg_icordebug_libicordebug_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)

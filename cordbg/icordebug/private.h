@@ -194,7 +194,9 @@ struct cordbg_session {
 
   /* Set before the session is known to a second thread, and constant from then on. */
   int pid;
-  bool launched;
+  bool launched; /* the program is our child: we collect its exit status */
+  bool early;    /* no code of its runtime had run when the session began */
+  bool held;     /* taken over from hold.c: what ended before us does not end it */
   bool interop;
   cordbg_target *target;
   cordbg_tracer *tracer; /* the target's */

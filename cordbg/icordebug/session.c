@@ -49,6 +49,9 @@
  */
 #include "cordbg/icordebug/private.h"
 
+#include "cordbg/icordebug/hold.h"
+#include "runtime-shim/await.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -186,14 +189,7 @@ say_not_managed(int pid, cordbg_error *error)
 static HRESULT
 find_shim(cordbg_session *session, int pid, cordbg_error *error)
 {
-  for (size_t i = 0; cordbg_runtime_shims[i] != NULL; i++) {
-    HRESULT hr = cordbg_runtime_shims[i]->detect(pid, &session->info, error);
-    if (hr == S_OK)
-      session->ops = cordbg_runtime_shims[i];
-    if (hr == S_OK || FAILED(hr))
-      return hr;
-  }
-  return S_FALSE;
+  return cordbg_runtime_find(pid, &session->ops, &session->info, error);
 }
 
 /* Events that reached the managed channel while the shim prepared. The dispatcher gets them as if
@@ -249,18 +245,18 @@ cordbg_session_thread_ends(cordbg_session *session)
   cordbg_session_unref(session);
 }
 
-/* From "the tracer has the target" to "the dispatchers are at work". */
+/* From "the tracer has the target" to "the dispatchers are at work". events: what came before, in
+ * order; more is added. */
 static HRESULT
-session_begin(cordbg_session *session, cordbg_error *error)
+session_begin(cordbg_session *session, GArray *events, cordbg_error *error)
 {
-  GArray *events = g_array_new(FALSE, FALSE, sizeof(cordbg_event));
   HRESULT hr = S_OK;
   if (session->interop)
     hr = cordbg_tracer_want_events(session->tracer, CORDBG_WANT_UNMANAGED, error);
   if (SUCCEEDED(hr))
-    hr = session->ops->prepare(session->target, session->launched,
-                               session->launched ? PREPARE_LAUNCH_MS : PREPARE_ATTACH_MS,
-                               keep_event, events, &session->runtime, error);
+    hr = session->ops->prepare(session->target, session->early,
+                               session->early ? PREPARE_LAUNCH_MS : PREPARE_ATTACH_MS, keep_event,
+                               events, &session->runtime, error);
   if (SUCCEEDED(hr)) {
     session->ops->detect(session->pid, &session->info,
                          NULL); /* the version may be known only now */
@@ -273,7 +269,6 @@ session_begin(cordbg_session *session, cordbg_error *error)
       cordbg_dispatch_event(session, &g_array_index(events, cordbg_event, i));
     pthread_mutex_unlock(&session->lock);
   }
-  g_array_free(events, TRUE);
   return hr;
 }
 
@@ -293,14 +288,15 @@ start_dispatchers(cordbg_session *session, cordbg_error *error)
   return hr;
 }
 
-/* The attach failed half way: the target goes on without us, a launched one ends. */
+/* The attach failed half way: the target goes on without us, one that this session launched ends.
+ */
 static void
 session_abandon(cordbg_session *session)
 {
   pthread_mutex_lock(&session->lock);
   if (session->life == CORDBG_LIFE_STARTING)
     session->life = CORDBG_LIFE_ATTACHED;
-  bool launched = session->launched;
+  bool launched = session->launched && !session->held;
   if (launched)
     cordbg_tracer_terminate(session->tracer, NULL);
   cordbg_session_drop_runtime(session, !launched);
@@ -313,10 +309,10 @@ session_abandon(cordbg_session *session)
 }
 
 static HRESULT
-session_finish(cordbg_session *session, cordbg_session **ret, cordbg_error *error)
+session_finish(cordbg_session *session, GArray *events, cordbg_session **ret, cordbg_error *error)
 {
   cordbg_cordebug *cordebug = session->cordebug;
-  HRESULT hr = session_begin(session, error);
+  HRESULT hr = session_begin(session, events, error);
   if (SUCCEEDED(hr)) {
     /* In the list before the first callback, which may ask for its process. */
     pthread_mutex_lock(&cordebug->lock);
@@ -350,6 +346,34 @@ session_take_tracer(cordbg_session *session, cordbg_tracer *tracer, int pid, cor
   return S_OK;
 }
 
+/*
+ * The process is one that hold.c has: goes on from where it stands. S_FALSE: it is not; the session
+ * is consumed by anything else.
+ */
+static HRESULT
+session_take_hold(cordbg_session *session, int pid, cordbg_session **ret, cordbg_error *error)
+{
+  cordbg_held held;
+  HRESULT hr = cordbg_hold_take(pid, &held, error);
+  if (hr == S_FALSE)
+    return hr;
+  if (FAILED(hr)) {
+    session->life = CORDBG_LIFE_OVER;
+    cordbg_session_unref(session);
+    return hr;
+  }
+  session->target = held.target;
+  session->tracer = cordbg_target_tracer(held.target);
+  session->pid = pid;
+  session->launched = held.child;
+  session->early = true;
+  session->held = true;
+  session->ops = held.shim;
+  hr = session_finish(session, held.events, ret, error);
+  g_array_free(held.events, TRUE);
+  return hr;
+}
+
 HRESULT
 cordbg_session_attach(cordbg_cordebug *cordebug, int pid, bool interop, cordbg_session **ret,
                       cordbg_error *error)
@@ -358,6 +382,9 @@ cordbg_session_attach(cordbg_cordebug *cordebug, int pid, bool interop, cordbg_s
   cordbg_tracer *tracer = NULL;
   cordbg_error refused = {.hr = S_OK};
 
+  HRESULT held = session_take_hold(session, pid, ret, error);
+  if (held != S_FALSE)
+    return held;
   /* Who is not managed is left in peace. Where looking is not possible (no such process, no
    * permission) the tracer's own error says more than the shim's. */
   HRESULT found = find_shim(session, pid, &refused);
@@ -386,7 +413,10 @@ cordbg_session_attach(cordbg_cordebug *cordebug, int pid, bool interop, cordbg_s
     cordbg_session_unref(session);
     return hr;
   }
-  return session_finish(session, ret, error);
+  GArray *events = g_array_new(FALSE, FALSE, sizeof(cordbg_event));
+  hr = session_finish(session, events, ret, error);
+  g_array_free(events, TRUE);
+  return hr;
 }
 
 HRESULT
@@ -397,6 +427,7 @@ cordbg_session_launch(cordbg_cordebug *cordebug, const cordbg_launch *launch, bo
   cordbg_tracer *tracer = NULL;
   int pid = 0;
   session->launched = true;
+  session->early = true;
   HRESULT hr = cordbg_tracer_start(&tracer, error);
   if (SUCCEEDED(hr)) {
     hr = cordbg_tracer_launch(tracer, launch, &pid, error);
@@ -405,21 +436,23 @@ cordbg_session_launch(cordbg_cordebug *cordebug, const cordbg_launch *launch, bo
     else
       hr = session_take_tracer(session, tracer, pid, error);
   }
+  GArray *events = g_array_new(FALSE, FALSE, sizeof(cordbg_event));
   if (SUCCEEDED(hr)) {
-    hr = find_shim(session, pid, error);
-    /* Before the dynamic linker ran, an embedder does not show its runtime yet: the first shim
-     * waits for it to come. */
-    if (hr == S_FALSE && cordbg_runtime_shims[0] != NULL)
-      session->ops = cordbg_runtime_shims[0];
+    if (interop)
+      hr = cordbg_tracer_want_events(session->tracer, CORDBG_WANT_UNMANAGED, error);
+    if (SUCCEEDED(hr))
+      hr = cordbg_runtime_await(session->target, PREPARE_LAUNCH_MS, NULL, keep_event, events,
+                                &session->ops, error);
     if (FAILED(hr))
       session_abandon(session);
   }
   if (FAILED(hr)) {
     session->life = CORDBG_LIFE_OVER;
     cordbg_session_unref(session);
-    return hr;
-  }
-  return session_finish(session, ret, error);
+  } else
+    hr = session_finish(session, events, ret, error);
+  g_array_free(events, TRUE);
+  return hr;
 }
 
 /* ---- The end ---- */
