@@ -121,8 +121,8 @@ HRESULT cordbg_dac_threads(cordbg_dac *dac, cordbg_dac_thread **ret, size_t *cou
 
 /* What tells whether the runtime's structures can be walked. */
 typedef struct cordbg_dac_state {
-  bool heap_valid; /* GC structures; false during a collection */
-  bool server_gc;
+  uint8_t heap_valid; /* GC structures; 0 during a collection, 1 else */
+  uint8_t server_gc;
   uint32_t max_generation;
   uint32_t thread_count; /* of the thread store */
   uint32_t unstarted, background, pending, dead;
@@ -153,7 +153,7 @@ enum {
 
 typedef struct cordbg_dac_code {
   cordbg_dac_code_kind kind;
-  bool precompiled; /* ReadyToRun */
+  uint8_t precompiled; /* 1: ReadyToRun */
   uint64_t method_desc;
   uint64_t module;      /* Module */
   uint32_t token;       /* mdMethodDef */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the DAC host share. main.c has the page that explains it. */
+#ifndef CORDBG_DAC_HOST_HOST_H
+#define CORDBG_DAC_HOST_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cordbg/memory/patch-table.h"
+#include "runtime-shim/coreclr/dac-host/protocol.h"
+#include "runtime-shim/coreclr/dac-host/structures.h"
+
+#define HOST_PAGE 4096u
+#define HOST_PAGES 512u
+
+typedef struct host_page {
+  uint64_t address; /* of the page; 1: none */
+  uint8_t bytes[HOST_PAGE];
+} host_page;
+
+typedef struct dac_host {
+  cordbg_patch_table table;
+  uint64_t base; /* of libcoreclr */
+  uint32_t timeout_ms;
+  ICLRDataTarget target;
+  ICLRRuntimeLocator locator;
+  host_page *pages; /* HOST_PAGES, what was read since the target ran last */
+
+  IXCLRDataProcess *process;
+  ISOSDacInterface *sos;
+  ISOSDacInterface4 *sos4;
+  ISOSDacInterface5 *sos5;
+
+  cordbg_dac_request request; /* the one in progress */
+  HRESULT write_result;       /* of the last write that the client refused; S_OK */
+  cordbg_error write_error;
+
+  IXCLRDataStackWalk *walk; /* of the thread walk_tid, until the target runs */
+  int32_t walk_tid;
+
+  uint8_t *answer; /* header, cordbg_dac_reply, elements */
+  size_t answer_size, answer_room;
+  uint32_t answer_count;
+} dac_host;
+
+/* ---- main.c ---- */
+
+/* Adds bytes to the answer; an element is counted by host_count. */
+void host_add(dac_host *host, const void *data, size_t size);
+void host_count(dac_host *host);
+/* An element of fixed size. */
+void host_add_element(dac_host *host, const void *data, size_t size);
+/* Has the client write; S_OK, or why not. */
+HRESULT host_write(dac_host *host, uint64_t address, const void *data, size_t size);
+HRESULT host_set(cordbg_error *error, HRESULT hr, const char *what);
+
+/* ---- confine.c ---- */
+
+/* Gives up what is not needed to read through the descriptors: credentials, then system calls. */
+HRESULT host_drop_privileges(const cordbg_dac_request_start *start, cordbg_error *error);
+HRESULT host_filter_system_calls(cordbg_error *error);
+
+/* ---- target.c ---- */
+
+void host_make_target(dac_host *host);
+/* The pristine view. Returns the bytes read from the start. */
+size_t host_read(dac_host *host, uint64_t address, void *buffer, size_t size);
+void host_forget_pages(dac_host *host);
+/* AMD64 CONTEXT from the registers of the request, and back. */
+void host_context_from(CONTEXT *context, const struct user_regs_struct *registers);
+void host_context_to(const CONTEXT *context, struct user_regs_struct *registers);
+
+/* ---- load.c ---- */
+
+HRESULT host_load(dac_host *host, cordbg_error *error);
+
+/* ---- The requests ---- */
+
+HRESULT host_modules(dac_host *host, cordbg_error *error);
+HRESULT host_module_at(dac_host *host, cordbg_error *error);
+HRESULT host_domain(dac_host *host, cordbg_error *error);
+HRESULT host_threads(dac_host *host, cordbg_error *error);
+HRESULT host_state(dac_host *host, cordbg_error *error);
+HRESULT host_codes(dac_host *host, cordbg_error *error);
+HRESULT host_code_at(dac_host *host, cordbg_error *error);
+HRESULT host_il_map(dac_host *host, cordbg_error *error);
+HRESULT host_method_at(dac_host *host, cordbg_error *error);
+HRESULT host_notify(dac_host *host, cordbg_error *error);
+HRESULT host_want(dac_host *host, const uint32_t *tokens, size_t count, cordbg_error *error);
+HRESULT host_decode(dac_host *host, cordbg_error *error);
+HRESULT host_unwind(dac_host *host, cordbg_error *error);
+HRESULT host_next_managed(dac_host *host, cordbg_error *error);
+
+/* code.c, for notify.c and stacks.c. S_FALSE: no code there. */
+HRESULT host_describe_code(dac_host *host, uint64_t address, bool tier, cordbg_dac_code *ret);
+HRESULT host_describe_method(dac_host *host, uint64_t method_desc, cordbg_dac_method *ret);
+/* modules.c: the Module behind the interface; 0: unknown. */
+uint64_t host_module_address(IXCLRDataModule *module);
+/* The thread is over with: the walk that was kept for it. */
+void host_forget_walk(dac_host *host);
+
+#endif
