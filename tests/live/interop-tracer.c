@@ -290,7 +290,8 @@ crashes(test_stage *stage)
   stage->ready = 1;
   while (!stage->go)
     sched_yield();
-  *(volatile int *)0x30 = 1;
+  volatile int *volatile nowhere = (volatile int *)0x30;
+  *nowhere = 1;
 }
 
 static void
