@@ -66,6 +66,7 @@ void cordbg_wdbgexts_set_current(cordbg_target *target, int tid);
 /* Where lpOutputRoutine's text goes on the calling thread; function NULL: stdout. */
 typedef void (*cordbg_wdbgexts_output)(void *data, const char *text);
 void cordbg_wdbgexts_set_output(cordbg_wdbgexts_output function, void *data);
+void cordbg_wdbgexts_get_output(cordbg_wdbgexts_output *function, void **data);
 
 /* Makes the next lpCheckControlCRoutine on this target answer TRUE, once. Any thread, signal-safe.
  */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-# Two libraries: the patch table and the maps, without glib, are linked by the tracer process as
-# well; the rest is the client's.
-noinst_LTLIBRARIES += cordbg/memory/libpatch.la cordbg/memory/libmemory.la
+# Three libraries: the patch table and the maps, without glib, are linked by the tracer process as
+# well; the rest is the client's. The debugger engines' doors ask the native room for symbols and
+# stacks: they are linked before it.
+noinst_LTLIBRARIES += cordbg/memory/libpatch.la cordbg/memory/libmemory.la cordbg/memory/libengines.la
 
 cordbg_memory_libpatch_la_SOURCES = \
 	cordbg/memory/patch-table.h \
@@ -13,7 +14,6 @@ cordbg_memory_libpatch_la_SOURCES = \
 cordbg_memory_libmemory_la_SOURCES = \
 	cordbg/memory/context.c \
 	cordbg/memory/context.h \
-	cordbg/memory/dbgeng-data-spaces.c \
 	cordbg/memory/dbghelp-read.c \
 	cordbg/memory/doors.h \
 	cordbg/memory/handles.c \
@@ -27,10 +27,25 @@ cordbg_memory_libmemory_la_SOURCES = \
 	cordbg/memory/target.c \
 	cordbg/memory/target.h \
 	cordbg/memory/virtual-query.c \
-	cordbg/memory/wdbgexts.c \
-	cordbg/memory/wdbgexts-text.c \
-	cordbg/memory/wdbgexts-text.h \
 	cordbg/memory/whole.c \
 	cordbg/memory/win32-process.c
 cordbg_memory_libmemory_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
-cordbg_memory_libmemory_la_LIBADD = cordbg/memory/libpatch.la cordbg/com/libcom.la $(ZYDIS_LIBS) $(GLIB_LIBS)
+cordbg_memory_libmemory_la_LIBADD = cordbg/memory/libpatch.la cordbg/com/libcom.la $(GLIB_LIBS)
+
+cordbg_memory_libengines_la_SOURCES = \
+	cordbg/memory/dbgeng-data-spaces.c \
+	cordbg/memory/wdbgexts.c \
+	cordbg/memory/wdbgexts-disasm.c \
+	cordbg/memory/wdbgexts-expression.c \
+	cordbg/memory/wdbgexts-expression.h \
+	cordbg/memory/wdbgexts-ioctl.c \
+	cordbg/memory/wdbgexts-memory.c \
+	cordbg/memory/wdbgexts-output.c \
+	cordbg/memory/wdbgexts-private.h \
+	cordbg/memory/wdbgexts-symbols.c \
+	cordbg/memory/wdbgexts-text.c \
+	cordbg/memory/wdbgexts-text.h \
+	cordbg/memory/wdbgexts-threads.c
+cordbg_memory_libengines_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
+# Zycore: the strings of Zydis' formatter; it comes with Zydis.
+cordbg_memory_libengines_la_LIBADD = $(ZYDIS_LIBS) -lZycore $(GLIB_LIBS)

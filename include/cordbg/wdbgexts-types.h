@@ -200,6 +200,20 @@ enum {
   IG_GET_EXPRESSION_EX = 30,
   IG_TRANSLATE_VIRTUAL_TO_PHYSICAL = 31,
   IG_GET_CACHE_SIZE = 32,
+  IG_READ_PHYSICAL_WITH_FLAGS = 33,
+  IG_WRITE_PHYSICAL_WITH_FLAGS = 34,
+  IG_POINTER_SEARCH_PHYSICAL = 35,
+  IG_GET_THREAD_OS_INFO = 37,
+  IG_GET_CLR_DATA_INTERFACE = 38,
+  IG_MATCH_PATTERN_A = 39,
+  IG_FIND_FILE = 40,
+  IG_QUERY_TARGET_INTERFACE = 42,
+  IG_TYPED_DATA = 43,
+  IG_DISASSEMBLE_BUFFER = 44,
+  IG_GET_ANY_MODULE_IN_RANGE = 45,
+  IG_VIRTUAL_TO_PHYSICAL = 46,
+  IG_PHYSICAL_TO_VIRTUAL = 47,
+  IG_GET_CONTEXT_EX = 48,
   IG_GET_TEB_ADDRESS = 128,
   IG_GET_PEB_ADDRESS = 129
 };
@@ -218,6 +232,66 @@ typedef struct _SEARCHMEMORY {
   ULONG PatternLength;
   PVOID Pattern;
 } SEARCHMEMORY, *PSEARCHMEMORY;
+
+/* IG_GET_EXPRESSION_EX: Value, and where in Expression the rest begins. */
+typedef struct _GET_EXPRESSION_EX {
+  PCSTR Expression;
+  PCSTR Remainder;
+  ULONG64 Value;
+} GET_EXPRESSION_EX, *PGET_EXPRESSION_EX;
+
+/* IG_GET_TEB_ADDRESS: of the current thread. */
+typedef struct _GET_TEB_ADDRESS {
+  ULONGLONG Address;
+} GET_TEB_ADDRESS, *PGET_TEB_ADDRESS;
+
+/* IG_GET_CURRENT_THREAD: Processor is a thread id here, 0 the current one. */
+typedef struct _GET_CURRENT_THREAD_ADDRESS {
+  ULONG Processor;
+  ULONG64 Address;
+} GET_CURRENT_THREAD_ADDRESS, *PGET_CURRENT_THREAD_ADDRESS;
+
+/* IG_GET_CONTEXT_EX: of the current thread. */
+typedef struct _GET_CONTEXT_EX {
+  ULONG Status;
+  ULONG ContextSize;
+  PVOID pContext;
+} GET_CONTEXT_EX, *PGET_CONTEXT_EX;
+
+/* IG_GET_THREAD_OS_INFO: ThreadId goes in. Times in 100 ns; CreateTime counts from the boot. */
+typedef struct _WDBGEXTS_THREAD_OS_INFO {
+  ULONG ThreadId;
+  ULONG ExitStatus;
+  ULONG PriorityClass;
+  ULONG Priority;
+  ULONG64 CreateTime;
+  ULONG64 ExitTime;
+  ULONG64 KernelTime;
+  ULONG64 UserTime;
+  ULONG64 StartOffset;
+  ULONG64 Affinity;
+} WDBGEXTS_THREAD_OS_INFO, *PWDBGEXTS_THREAD_OS_INFO;
+
+/* IG_DISASSEMBLE_BUFFER: DataBuffer NULL: the target's bytes at InOffset. */
+typedef struct _WDBGEXTS_DISASSEMBLE_BUFFER {
+  ULONG64 InOffset;
+  ULONG64 OutOffset;
+  ULONG AddrFlags;
+  ULONG FormatFlags;
+  ULONG DataBufferBytes;
+  ULONG DisasmBufferChars;
+  PVOID DataBuffer;
+  PWSTR DisasmBuffer;
+  ULONG64 Reserved0[3];
+} WDBGEXTS_DISASSEMBLE_BUFFER, *PWDBGEXTS_DISASSEMBLE_BUFFER;
+
+/* IG_GET_ANY_MODULE_IN_RANGE: End is inclusive. */
+typedef struct _WDBGEXTS_MODULE_IN_RANGE {
+  ULONG64 Start;
+  ULONG64 End;
+  ULONG64 FoundModBase;
+  ULONG FoundModSize;
+} WDBGEXTS_MODULE_IN_RANGE, *PWDBGEXTS_MODULE_IN_RANGE;
 
 CORDBG_EXTERN_C_END
 

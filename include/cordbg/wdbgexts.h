@@ -97,6 +97,40 @@ SearchMemory(ULONG64 SearchAddress, ULONG64 SearchLength, ULONG PatternLength, P
   return TRUE;
 }
 
+/* As GetExpression, and where the rest of the text begins. FALSE: it could not be evaluated. */
+static inline __attribute__((unused)) BOOL
+GetExpressionEx(PCSTR Expression, ULONG64 *Value, PCSTR *Remainder)
+{
+  GET_EXPRESSION_EX request = {Expression, NULL, 0};
+  if (!Ioctl(IG_GET_EXPRESSION_EX, &request, sizeof(request)))
+    return FALSE;
+  *Value = request.Value;
+  if (Remainder)
+    *Remainder = request.Remainder;
+  return TRUE;
+}
+
+/* The current thread's own block. */
+static inline __attribute__((unused)) void
+GetTebAddress(PULONGLONG Address)
+{
+  GET_TEB_ADDRESS request = {0};
+  *Address = Ioctl(IG_GET_TEB_ADDRESS, &request, sizeof(request)) ? request.Address : 0;
+}
+
+/* Makes a thread the one that GetContext, registers in expressions and StackTrace concern. */
+static inline __attribute__((unused)) void
+SetThreadForOperation64(PULONG64 Thread)
+{
+  Ioctl(IG_SET_THREAD, Thread, sizeof(*Thread));
+}
+
+static inline __attribute__((unused)) void
+ReloadSymbols(PCSTR Arguments)
+{
+  Ioctl(IG_RELOAD_SYMBOLS, (PVOID)(uintptr_t)Arguments, 0);
+}
+
 #endif /* NOEXTAPI */
 
 #endif /* CORDBG_WDBGEXTS_H */

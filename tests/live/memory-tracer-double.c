@@ -191,3 +191,52 @@ cordbg_tracer_set_registers(cordbg_tracer *tracer, int tid, const cordbg_registe
   (void)tracer, (void)tid, (void)registers;
   return cordbg_error_set(error, E_NOTIMPL, 0, 0, "the tracer's double has no registers");
 }
+
+static HRESULT
+runs_alone(cordbg_error *error)
+{
+  return cordbg_error_set(error, E_NOTIMPL, 0, 0, "the tracer's double stops nothing");
+}
+
+HRESULT
+cordbg_tracer_threads(cordbg_tracer *tracer, cordbg_thread_info **ret, size_t *count,
+                      cordbg_error *error)
+{
+  (void)tracer, (void)ret, (void)count;
+  return runs_alone(error);
+}
+
+HRESULT
+cordbg_tracer_stop(cordbg_tracer *tracer, cordbg_reply_stop *state, cordbg_error *error)
+{
+  (void)tracer, (void)state;
+  return runs_alone(error);
+}
+
+HRESULT
+cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error)
+{
+  (void)tracer;
+  return runs_alone(error);
+}
+
+HRESULT
+cordbg_tracer_terminate(cordbg_tracer *tracer, cordbg_error *error)
+{
+  (void)tracer;
+  return runs_alone(error);
+}
+
+HRESULT
+cordbg_tracer_next_event(cordbg_tracer *tracer, cordbg_event_channel channel, int timeout_ms,
+                         cordbg_event *event, cordbg_error *error)
+{
+  (void)tracer, (void)channel, (void)timeout_ms, (void)event;
+  return runs_alone(error);
+}
+
+void
+cordbg_tracer_wake(cordbg_tracer *tracer, cordbg_event_channel channel)
+{
+  (void)tracer, (void)channel;
+}

@@ -23,8 +23,9 @@ memory_live_child = tests/live/memory-child.c tests/live/memory-child.h tests/li
 memory_live_fixture = $(memory_live_child) tests/live/memory-fixture.c tests/live/memory-fixture.h
 memory_live_double = tests/live/memory-tracer-double.c tests/live/memory-tracer-double.h
 memory_live_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(GLIB_CFLAGS) -pthread
-memory_live_libs = cordbg/memory/libmemory.la cordbg/com/libcom.la $(CMOCKA_LIBS) $(GLIB_LIBS)
-memory_live_traced_deps = cordbg/memory/libmemory.la cordbg/tracer/libtracer-client.la cordbg/com/libcom.la
+memory_live_engines = cordbg/memory/libengines.la cordbg/native/libnative.la
+memory_live_libs = $(memory_live_engines) cordbg/memory/libmemory.la cordbg/com/libcom.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+memory_live_traced_deps = $(memory_live_engines) cordbg/memory/libmemory.la cordbg/tracer/libtracer-client.la cordbg/com/libcom.la
 memory_live_traced = $(memory_live_traced_deps) $(CMOCKA_LIBS) $(GLIB_LIBS)
 
 tests_live_test_memory_reader_double_SOURCES = tests/live/memory-reader.c $(memory_live_child) $(memory_live_double)
