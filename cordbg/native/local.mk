@@ -9,6 +9,9 @@ cordbg_tracer_libemulate_la_LIBADD = $(ZYDIS_LIBS)
 # Modules, symbols, stacks: the client's. Needs libpatch (the maps) and libcom beside it, and
 # libmemory for targets and stacks; whoever links it names them, so that nothing is archived twice.
 cordbg_native_libnative_la_SOURCES = \
+	cordbg/native/dbghelp-private.h \
+	cordbg/native/dbghelp-symbols.c \
+	cordbg/native/dbghelp-walk.c \
 	cordbg/native/debug-info.c cordbg/native/debug-info.h \
 	cordbg/native/demangle.c cordbg/native/demangle.h \
 	cordbg/native/elf-file.c cordbg/native/elf-file.h \

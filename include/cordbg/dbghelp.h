@@ -122,7 +122,9 @@ typedef struct _IMAGEHLP_LINE64 {
  * Moves StackFrame to the next frame up: the first call fills it for the frame that StackFrame and
  * ContextRecord (a CONTEXT, updated to the caller's registers) describe, each further call for its
  * caller. MachineType is IMAGE_FILE_MACHINE_AMD64. Any callback may be NULL: cordbg's own then.
- * FALSE: the walk has ended. Follows Microsoft's StackWalk64 (dbghelp.h).
+ * FALSE: the walk has ended. Follows Microsoft's StackWalk64 (dbghelp.h). StackFrame is zeroed
+ * before the first call (but for AddrPC, AddrStack, AddrFrame, when these are to be used instead of
+ * the context's). The thread must stand still. ReadMemoryRoutine must not call Sym... functions.
  */
 BOOL WINAPI StackWalk64(DWORD MachineType, HANDLE hProcess, HANDLE hThread,
                         LPSTACKFRAME64 StackFrame, PVOID ContextRecord,
@@ -140,7 +142,27 @@ BOOL WINAPI StackWalkEx(DWORD MachineType, HANDLE hProcess, HANDLE hThread,
                         PTRANSLATE_ADDRESS_ROUTINE64 TranslateAddress, DWORD Flags)
     CORDBG_LABEL(StackWalkEx);
 
-/* The unwind description that covers AddrBase, for PFUNCTION_TABLE_ACCESS_ROUTINE64, or NULL. */
+#define SYMOPT_UNDNAME 0x00000002u
+#define SYMOPT_LOAD_LINES 0x00000010u
+
+/*
+ * Prepares symbols of a process; the other functions do so by themselves at their first call.
+ * UserSearchPath must be NULL or "" (else ERROR_NOT_SUPPORTED). SymCleanup gives back what is kept
+ * of a process without a session; call it before CloseHandle.
+ */
+BOOL WINAPI SymInitialize(HANDLE hProcess, PCSTR UserSearchPath, BOOL fInvadeProcess)
+    CORDBG_LABEL(SymInitialize);
+BOOL WINAPI SymCleanup(HANDLE hProcess) CORDBG_LABEL(SymCleanup);
+
+/* SYMOPT_UNDNAME and SYMOPT_LOAD_LINES have effect, and are on at the start. */
+DWORD WINAPI SymSetOptions(DWORD SymOptions) CORDBG_LABEL(SymSetOptions);
+DWORD WINAPI SymGetOptions(void) CORDBG_LABEL(SymGetOptions);
+
+/*
+ * For PFUNCTION_TABLE_ACCESS_ROUTINE64: the begin and end of the function that covers AddrBase, as
+ * offsets from its module's base, in an IMAGE_RUNTIME_FUNCTION_ENTRY whose UnwindData is 0; valid
+ * until the thread's next call. NULL: none is known.
+ */
 PVOID WINAPI SymFunctionTableAccess64(HANDLE hProcess, DWORD64 AddrBase)
     CORDBG_LABEL(SymFunctionTableAccess64);
 
