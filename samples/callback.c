@@ -293,8 +293,10 @@ on_debug_event(ICorDebugUnmanagedCallback *self, LPDEBUG_EVENT event, BOOL out_o
   HRESULT hr = ICorDebug_GetProcess(callback->cordebug, event->dwProcessId, &process);
   if (FAILED(hr))
     return hr;
-  /* A breakpoint's exception is the debugger's own: the program must not see it. */
-  if (event->dwDebugEventCode == EXCEPTION_DEBUG_EVENT)
+  /* A breakpoint's exception is the debugger's own: the program must not see it. Any other is the
+     program's. */
+  if (event->dwDebugEventCode == EXCEPTION_DEBUG_EVENT &&
+      event->u.Exception.ExceptionRecord.ExceptionCode == EXCEPTION_BREAKPOINT)
     ICorDebugProcess_ClearCurrentException(process, event->dwThreadId);
   hr = ICorDebugProcess_Continue(process, out_of_band);
   ICorDebugProcess_Release(process);

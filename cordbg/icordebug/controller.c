@@ -6,6 +6,8 @@
  */
 #include "cordbg/icordebug/private.h"
 
+#include "cordbg/icordebug/unmanaged.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -134,6 +136,10 @@ cordbg_session_go_on(cordbg_session *session, cordbg_error *error)
     return S_OK;
   if (session->dying->len > 0)
     cordbg_session_flush_dying(session);
+  if (cordbg_natives_wait(session)) {
+    cordbg_tracer_wake(session->tracer, CORDBG_CHANNEL_UNMANAGED);
+    return S_OK;
+  }
   if (session->queue_head < session->queue->len) {
     /* The dispatcher itself looks at the queue when its callback returns. */
     if (!pthread_equal(session->dispatcher, pthread_self()))
@@ -174,11 +180,14 @@ stop_synchronised(cordbg_session *session, cordbg_error *error)
 {
   for (int tries = 0; tries < SYNCHRONISE_TRIES; tries++) {
     /* Held already: by another Stop, a callback, an event that came between two attempts. */
-    if (session->stop_count > 0 || session->owed) {
+    bool native = session->out_of_band || cordbg_natives_wait(session);
+    if (session->stop_count > 0 || (session->owed && !native)) {
       session->stop_count++;
       return S_OK;
     }
-    HRESULT hr = stop_once(session, error);
+    /* An unmanaged event may have come at any moment. */
+    HRESULT hr = session->owed ? session->ops->synchronised(session->runtime, error)
+                               : stop_once(session, error);
     if (FAILED(hr))
       return hr;
     if (hr == S_OK) {
@@ -317,6 +326,7 @@ cordbg_controller_terminate(ICorDebugController *This, UINT exit_code)
   hr = cordbg_tracer_terminate(session->tracer, &error);
   if (SUCCEEDED(hr)) {
     session->terminating = true;
+    cordbg_natives_clear(session);
     cordbg_dispatch_clear(session); /* ExitProcess is all that is still to be told */
   }
   cordbg_leave(self);

@@ -8,6 +8,8 @@
  */
 #include "cordbg/icordebug/private.h"
 
+#include "cordbg/icordebug/unmanaged.h"
+
 #include <errno.h>
 #include <sys/wait.h>
 
@@ -308,6 +310,8 @@ cordbg_dispatch_event(cordbg_session *session, const cordbg_event *event)
   cordbg_error error = {.sentence = ""};
   if (event->kind != CORDBG_EVENT_TRAP)
     return;
+  if ((event->layers & CORDBG_LAYER_INTERNAL) != 0)
+    cordbg_natives_trap(session, event);
   if ((event->layers & CORDBG_LAYER_INTERNAL) != 0 && FAILED(ask_runtime(session, event, &error)))
     cordbg_log(CORDBG_LOG_WARNING, "a notification of the runtime was lost: %s", error.sentence);
   if ((event->layers & CORDBG_LAYER_MANAGED) != 0)
@@ -406,7 +410,8 @@ static bool
 dispatch_one(cordbg_session *session)
 {
   cordbg_callback callback;
-  if (session->stop_count > 0 || !take_callback(session, &callback))
+  if (session->stop_count > 0 || cordbg_natives_wait(session) ||
+      !take_callback(session, &callback))
     return false;
   if (still_wanted(&callback) && !session->muted) {
     session->stop_count = 1;
@@ -434,9 +439,9 @@ reap(cordbg_session *session)
     ;
 }
 
-/* how: EXITED, EXEC, or 0 when the tracer was lost. */
+/* how: EXITED with the wait status, EXEC, or 0 when the tracer was lost. */
 static void
-target_ended(cordbg_session *session, uint32_t how)
+target_ended(cordbg_session *session, uint32_t how, int status)
 {
   pthread_mutex_lock(&session->lock);
   if (session->life != CORDBG_LIFE_ATTACHED) {
@@ -445,6 +450,8 @@ target_ended(cordbg_session *session, uint32_t how)
   }
   session->life = CORDBG_LIFE_LEAVING;
   cordbg_dispatch_clear(session);
+  cordbg_natives_clear(session);
+  session->out_of_band = false;
   cordbg_session_drop_runtime(session, false);
   pthread_mutex_unlock(&session->lock);
 
@@ -452,6 +459,8 @@ target_ended(cordbg_session *session, uint32_t how)
     cordbg_tracer_detach(session->tracer, NULL);
   if (how == CORDBG_EVENT_EXITED && session->launched)
     reap(session);
+  if (how != 0)
+    cordbg_natives_ended(session, status);
   cordbg_process *process = cordbg_session_process(session);
   pthread_mutex_lock(&session->lock);
   bool tell = process != NULL && !session->muted;
@@ -475,11 +484,11 @@ read_event(cordbg_session *session)
   if (hr == S_FALSE)
     return true; /* woken: somebody changed something, the loop looks */
   if (FAILED(hr)) {
-    target_ended(session, 0);
+    target_ended(session, 0, 0);
     return false;
   }
   if (event.kind == CORDBG_EVENT_EXITED || event.kind == CORDBG_EVENT_EXEC) {
-    target_ended(session, event.kind);
+    target_ended(session, event.kind, event.kind == CORDBG_EVENT_EXITED ? (int)event.code : 0);
     return false;
   }
   if ((event.flags & CORDBG_EVENT_STOPS) == 0)

@@ -30,5 +30,12 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/unmanaged.c \
 	runtime-shim/await.c \
 	runtime-shim/await.h \
+	cordbg/icordebug/unmanaged.h \
+	cordbg/icordebug/unmanaged-images.c \
+	cordbg/icordebug/unmanaged-images.h \
+	cordbg/icordebug/unmanaged-signals.c \
+	cordbg/icordebug/unmanaged-state.c \
 	runtime-shim/runtime.h
 cordbg_icordebug_libicordebug_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
+# Whether a fault was a read or a write.
+cordbg_icordebug_libicordebug_la_LIBADD = $(ZYDIS_LIBS)

@@ -189,6 +189,9 @@ typedef struct cordbg_callback {
   void *subject; /* the assembly, module or breakpoint */
 } cordbg_callback;
 
+/* unmanaged.c: what an interop client is told. */
+typedef struct cordbg_natives cordbg_natives;
+
 struct cordbg_session {
   atomic_uint references;
 
@@ -225,6 +228,7 @@ struct cordbg_session {
   bool muted;            /* nobody is left to hear of anything */
   int unmanaged_tid;     /* thread of the unmanaged event that waits for Continue; 0: none */
   uint64_t in_flight[2]; /* by channel: sent by the tracer, not yet read by us; 0: none */
+  cordbg_natives *natives; /* NULL unless an interop client listens; freed with the session */
   pthread_t dispatcher;  /* the managed callbacks' thread */
   unsigned thread_count; /* dispatchers: the last one to end releases the handlers */
 

@@ -2,6 +2,8 @@
 /* ICorDebugProcess and its successors: the session's first object. */
 #include "cordbg/icordebug/private.h"
 
+#include "cordbg/icordebug/unmanaged.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -112,20 +114,19 @@ process_set_thread_context(ICorDebugProcess *This, DWORD id, ULONG32 size, BYTE 
   return cordbg_answer(hr, &error);
 }
 
-/* The exception of a native breakpoint is cordbg's own and reaches the program in no case; for any
- * other thread there is no current exception. */
+/* What the thread's outstanding exception is a signal for does not reach the program; that of a
+ * native breakpoint or a step is cordbg's own and does so in no case. */
 static HRESULT
 process_clear_current_exception(ICorDebugProcess *This, DWORD id)
 {
   cordbg_process *self = self_of(This);
+  cordbg_error error;
   HRESULT hr = cordbg_enter_attached(&self->child, true);
   if (FAILED(hr))
     return hr;
-  bool current = self->session->unmanaged_tid != 0 && self->session->unmanaged_tid == (int)id;
+  hr = cordbg_natives_clear_exception(self->session, (int)id, &error);
   cordbg_leave(&self->child);
-  return current
-             ? S_OK
-             : cordbg_fail(E_INVALIDARG, "thread %u has no unmanaged exception outstanding", id);
+  return cordbg_answer(hr, &error);
 }
 
 static HRESULT

@@ -28,7 +28,8 @@
  * them, all on one thread: a hit costs no further hop. While the client thinks about a callback the
  * dispatcher is back on the socket, so that it sees the target's death at any time; a Continue from
  * another thread that leaves callbacks in the queue wakes it there. With win32Attach the *unmanaged
- * dispatcher* does the same for the other socket. Each owns a reference on the session, blocks all
+ * dispatcher* does the same for the other socket (unmanaged.c, which has a queue of its own that goes
+ * before the managed one). Each owns a reference on the session, blocks all
  * signals, and ends when the life is OVER; nobody joins them, because Detach and the last Release
  * are legal on them.
  *
@@ -50,6 +51,7 @@
 #include "cordbg/icordebug/private.h"
 
 #include "cordbg/icordebug/hold.h"
+#include "cordbg/icordebug/unmanaged.h"
 #include "runtime-shim/await.h"
 
 #include <errno.h>
@@ -87,6 +89,7 @@ cordbg_session_unref(cordbg_session *session)
   g_ptr_array_free(session->breakpoints, TRUE);
   g_ptr_array_free(session->dying, TRUE);
   g_array_free(session->queue, TRUE);
+  cordbg_natives_free(session->natives);
   cordbg_target_unref(session->target);
   pthread_mutex_destroy(&session->lock);
   g_free(session);
@@ -264,6 +267,8 @@ session_begin(cordbg_session *session, GArray *events, cordbg_error *error)
     cordbg_session_provide_frames(session, true);
     pthread_mutex_lock(&session->lock);
     hr = cordbg_dispatch_replay(session, error);
+    if (SUCCEEDED(hr))
+      hr = cordbg_natives_begin(session, error);
     session->life = CORDBG_LIFE_ATTACHED;
     for (guint i = 0; SUCCEEDED(hr) && i < events->len; i++)
       cordbg_dispatch_event(session, &g_array_index(events, cordbg_event, i));
@@ -509,6 +514,8 @@ cordbg_session_over(cordbg_session *session, HRESULT why)
   session->stop_count = 0;
   session->out_of_band = false;
   cordbg_dispatch_clear(session);
+  cordbg_natives_clear(session);
+  cordbg_natives_wake(session);
 
   for (guint i = 0; i < session->breakpoints->len; i++) {
     cordbg_breakpoint *breakpoint = session->breakpoints->pdata[i];

@@ -162,7 +162,7 @@ happened(client *c, const told *what)
   pthread_cond_broadcast(&c->changed);
   pthread_mutex_unlock(&c->lock);
   if (next == GO_ON && unmanaged)
-    ICorDebugProcess_Continue(c->process, what->out_of_band);
+    ICorDebugController_Continue(controller, what->out_of_band);
   else if (next == GO_ON)
     ICorDebugController_Continue(controller, FALSE);
   if (controller != NULL)
@@ -238,8 +238,25 @@ on_breakpoint_error(ICorDebugManagedCallback *This, ICorDebugAppDomain *domain,
 static HRESULT
 on_debug_event(ICorDebugUnmanagedCallback *This, LPDEBUG_EVENT event, BOOL out_of_band)
 {
-  return happened(from_unmanaged(This)->owner,
-                  &(told){.name = "DebugEvent", .event = event, .out_of_band = out_of_band});
+  static const char *const names[] = {
+      [EXCEPTION_DEBUG_EVENT] = "DebugEvent",
+      [CREATE_THREAD_DEBUG_EVENT] = "NativeCreateThread",
+      [CREATE_PROCESS_DEBUG_EVENT] = "NativeCreateProcess",
+      [EXIT_THREAD_DEBUG_EVENT] = "NativeExitThread",
+      [EXIT_PROCESS_DEBUG_EVENT] = "NativeExitProcess",
+      [LOAD_DLL_DEBUG_EVENT] = "NativeLoadDll",
+      [UNLOAD_DLL_DEBUG_EVENT] = "NativeUnloadDll",
+  };
+  client *owner = from_unmanaged(This)->owner;
+  ICorDebugProcess *process = NULL;
+  /* The first events come before the attach has returned. */
+  hook_ok(ICorDebug_GetProcess(owner->cordebug, event->dwProcessId, &process));
+  HRESULT hr = happened(owner, &(told){.name = names[event->dwDebugEventCode],
+                                       .process = process,
+                                       .event = event,
+                                       .out_of_band = out_of_band});
+  ICorDebugProcess_Release(process);
+  return hr;
 }
 
 /* A callback that cordbg does not make: a call would end the test program at address 0. */

@@ -319,7 +319,7 @@ static then
 native_hook(client *c, const told *what)
 {
   DWORD *last = c->data;
-  if (what->event != NULL) {
+  if (what->event != NULL && what->event->dwDebugEventCode == EXCEPTION_DEBUG_EVENT) {
     hook_true(what->event->dwDebugEventCode == EXCEPTION_DEBUG_EVENT);
     hook_true(what->event->u.Exception.ExceptionRecord.ExceptionCode == EXCEPTION_BREAKPOINT);
     CONTEXT context = {.ContextFlags = CONTEXT_FULL};
@@ -374,7 +374,7 @@ both_hook(client *c, const told *what)
   c->data = &all->b;
   then next = breaking_hook(c, what);
   c->data = all;
-  if (what->event != NULL)
+  if (what->event != NULL && what->event->dwDebugEventCode == EXCEPTION_DEBUG_EVENT)
     hook_true((uintptr_t)what->event->u.Exception.ExceptionRecord.ExceptionAddress == all->address);
   if (strcmp(what->name, "Breakpoint") == 0 && all->address == 0) {
     ICorDebugRegisterSet *set;

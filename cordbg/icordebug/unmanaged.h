@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the unmanaged dispatcher share with each other and with the session. The page
+ * is in unmanaged.c.
+ */
+#ifndef CORDBG_ICORDEBUG_UNMANAGED_H
+#define CORDBG_ICORDEBUG_UNMANAGED_H
+
+#include "cordbg/icordebug/private.h"
+#include "cordbg/icordebug/unmanaged-images.h"
+
+typedef enum cordbg_native_exit {
+  CORDBG_NATIVE_EXIT_NONE,
+  CORDBG_NATIVE_EXIT_OWED,
+  CORDBG_NATIVE_EXIT_TOLD,
+} cordbg_native_exit;
+
+/* Under the session's lock. */
+struct cordbg_natives {
+  GArray *queue; /* DEBUG_EVENT: the target is held until they are told */
+  guint head;
+  cordbg_native_images *images;
+  uint64_t linker_trap; /* 0: the linker announces nothing */
+  int signal;           /* that the thread of the outstanding event is about to get; 0: none */
+  cordbg_native_exit exit;
+  DEBUG_EVENT exit_event;
+  bool over; /* the dispatcher tells nothing any more */
+  pthread_cond_t changed;
+};
+
+/* Turns the events on and queues those of an attach. Lock held, target stopped. */
+HRESULT cordbg_natives_begin(cordbg_session *session, cordbg_error *error);
+void cordbg_natives_free(cordbg_natives *natives); /* NULL allowed */
+/* Whether events wait that are to be told before the target or a managed callback. Lock held. */
+bool cordbg_natives_wait(const cordbg_session *session);
+void cordbg_natives_clear(cordbg_session *session);
+/* An internal trap: when it is the dynamic linker's, queues what it loaded and unloaded. */
+void cordbg_natives_trap(cordbg_session *session, const cordbg_event *event);
+/* Has EXIT_PROCESS told, and waits until its DebugEvent returned. Lock not held. */
+void cordbg_natives_ended(cordbg_session *session, int status);
+/* The session's life has changed. Lock held. */
+void cordbg_natives_wake(cordbg_session *session);
+/* ClearCurrentException. Lock held. */
+HRESULT cordbg_natives_clear_exception(cordbg_session *session, int tid, cordbg_error *error);
+
+/* unmanaged-state.c */
+void cordbg_natives_replay(cordbg_session *session, const cordbg_thread_info *threads,
+                           size_t count);
+/* Compares the images with what was told. */
+void cordbg_natives_images(cordbg_session *session, int tid);
+DEBUG_EVENT cordbg_native_event(const cordbg_session *session, DWORD code, int tid);
+
+/* unmanaged-signals.c */
+
+/* Bit N - 1: signal N is told before its handler runs. */
+uint64_t cordbg_native_signals(void);
+/* A signal that the runtime makes a managed exception of, or its own business. */
+bool cordbg_native_is_the_runtimes(cordbg_session *session, const cordbg_event *event);
+void cordbg_native_exception(cordbg_session *session, const cordbg_event *event, DEBUG_EVENT *ret);
+
+#endif
