@@ -30,7 +30,7 @@ struct cordbg_tracer {
   bool gone; /* the request socket broke */
   cordbg_patch_table table;
   int table_fd; /* of its file, for helpers that map it */
-  uint8_t packet[CORDBG_PACKET_MAX];
+  _Alignas(8) uint8_t packet[CORDBG_PACKET_MAX]; /* replies are read in place */
 };
 
 /*
