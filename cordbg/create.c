@@ -225,6 +225,60 @@ FILL(cordbg_fill_extension_apis32, PWINDBG_EXTENSION_APIS32, cordbg_wdbgexts_fil
 FILL(cordbg_fill_extension_apis64, PWINDBG_EXTENSION_APIS64, cordbg_wdbgexts_fill64)
 
 HRESULT
+cordbg_set_extension_process(ICorDebugProcess *process, DWORD thread)
+{
+  cordbg_target *target = NULL;
+  HRESULT hr = process == NULL ? S_OK : live_target(process, &target);
+  if (FAILED(hr))
+    return hr;
+  if (thread > INT32_MAX) {
+    cordbg_target_unref(target);
+    return refuse("no thread has such an id");
+  }
+  cordbg_wdbgexts_set_current(target, (int)thread);
+  cordbg_target_unref(target);
+  return S_OK;
+}
+
+void
+cordbg_set_extension_output(cordbg_extension_output_function function, void *data)
+{
+  cordbg_wdbgexts_set_output(function, data);
+}
+
+HRESULT
+cordbg_interrupt_extension(ICorDebugProcess *process)
+{
+  cordbg_target *target;
+  HRESULT hr = live_target(process, &target);
+  if (FAILED(hr))
+    return hr;
+  cordbg_wdbgexts_interrupt(target);
+  cordbg_target_unref(target);
+  return S_OK;
+}
+
+HRESULT
+cordbg_load_extension(const char *path, CordbgExtension **extension)
+{
+  cordbg_error error = {0};
+  return answer(cordbg_wdbgexts_load(path, extension, &error), &error);
+}
+
+HRESULT
+cordbg_call_extension(CordbgExtension *extension, const char *command, const char *arguments)
+{
+  cordbg_error error = {0};
+  return answer(cordbg_wdbgexts_call(extension, command, arguments, &error), &error);
+}
+
+void
+cordbg_unload_extension(CordbgExtension *extension)
+{
+  cordbg_wdbgexts_unload(extension);
+}
+
+HRESULT
 cordbg_read_statistics(ICorDebugProcess *process, CordbgStatistics *ret)
 {
   cordbg_target *target;

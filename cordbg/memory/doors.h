@@ -68,6 +68,19 @@ typedef void (*cordbg_wdbgexts_output)(void *data, const char *text);
 void cordbg_wdbgexts_set_output(cordbg_wdbgexts_output function, void *data);
 void cordbg_wdbgexts_get_output(cordbg_wdbgexts_output *function, void **data);
 
+/*
+ * Extension libraries (wdbgexts-load.c), on a thread with a current process, which the library's
+ * commands concern. load: path as dlopen takes it; S_OK, or HRESULT_FROM_WIN32 of
+ * ERROR_MOD_NOT_FOUND (it cannot be loaded, the sentence is the dynamic linker's) or of
+ * ERROR_PROC_NOT_FOUND (it is no extension). call: S_OK when the command was called;
+ * ERROR_PROC_NOT_FOUND. arguments NULL: none. unload: NULL allowed; no command may be running.
+ */
+typedef struct cordbg_extension cordbg_extension;
+HRESULT cordbg_wdbgexts_load(const char *path, cordbg_extension **ret, cordbg_error *error);
+HRESULT cordbg_wdbgexts_call(cordbg_extension *extension, const char *command,
+                             const char *arguments, cordbg_error *error);
+void cordbg_wdbgexts_unload(cordbg_extension *extension);
+
 /* Makes the next lpCheckControlCRoutine on this target answer TRUE, once. Any thread, signal-safe.
  */
 void cordbg_wdbgexts_interrupt(cordbg_target *target);

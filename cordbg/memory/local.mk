@@ -39,6 +39,7 @@ cordbg_memory_libengines_la_SOURCES = \
 	cordbg/memory/wdbgexts-expression.c \
 	cordbg/memory/wdbgexts-expression.h \
 	cordbg/memory/wdbgexts-ioctl.c \
+	cordbg/memory/wdbgexts-load.c \
 	cordbg/memory/wdbgexts-memory.c \
 	cordbg/memory/wdbgexts-output.c \
 	cordbg/memory/wdbgexts-private.h \
@@ -48,4 +49,4 @@ cordbg_memory_libengines_la_SOURCES = \
 	cordbg/memory/wdbgexts-threads.c
 cordbg_memory_libengines_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 # Zycore: the strings of Zydis' formatter; it comes with Zydis.
-cordbg_memory_libengines_la_LIBADD = $(ZYDIS_LIBS) -lZycore $(GLIB_LIBS)
+cordbg_memory_libengines_la_LIBADD = $(ZYDIS_LIBS) -lZycore $(GLIB_LIBS) -ldl

@@ -11,6 +11,9 @@
 #include "cordbg/native/modules.h"
 #include "cordbg/native/stack.h"
 
+/* The version that extensions are told at their start. */
+enum { CORDBG_EXTENSION_MAJOR = 1, CORDBG_EXTENSION_MINOR = 0 };
+
 /* A thread's session: what the routines that it calls concern. */
 typedef struct cordbg_extension_session {
   cordbg_target *target;   /* NULL: no current process */

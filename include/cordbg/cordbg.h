@@ -124,6 +124,36 @@ HRESULT cordbg_fill_extension_apis32(ICorDebugProcess *process, PWINDBG_EXTENSIO
 HRESULT cordbg_fill_extension_apis64(ICorDebugProcess *process, PWINDBG_EXTENSION_APIS64 apis);
 
 /*
+ * The process and the thread (its system id, 0: the main one) that the table's routines concern
+ * when the calling thread calls them. process NULL: none.
+ */
+HRESULT cordbg_set_extension_process(ICorDebugProcess *process, DWORD thread);
+
+/* Where lpOutputRoutine's text goes on the calling thread; function NULL: stdout. */
+typedef void (*cordbg_extension_output_function)(void *data, const char *text);
+void cordbg_set_extension_output(cordbg_extension_output_function function, void *data);
+
+/* Makes the next lpCheckControlCRoutine that concerns the process answer TRUE, once. Any thread. */
+HRESULT cordbg_interrupt_extension(ICorDebugProcess *process);
+
+/*
+ * Extension libraries, written as for WinDbg: WinDbgExtensionDllInit, ExtensionApiVersion,
+ * CheckVersion, commands by DECLARE_API. The calling thread needs a current process
+ * (cordbg_set_extension_process, cordbg_fill_extension_apis); E_UNEXPECTED otherwise.
+ *
+ * load: path as dlopen takes it. HRESULT_FROM_WIN32(ERROR_MOD_NOT_FOUND): it cannot be loaded;
+ * HRESULT_FROM_WIN32(ERROR_PROC_NOT_FOUND): it is no extension. call: S_OK when the command was
+ * called and returned; HRESULT_FROM_WIN32(ERROR_PROC_NOT_FOUND): there is none of that name. The
+ * command runs on the calling thread, with the client's rights. arguments may be NULL.
+ * unload: no command may be running; NULL is allowed.
+ */
+typedef struct cordbg_extension CordbgExtension;
+HRESULT cordbg_load_extension(const char *path, CordbgExtension **extension);
+HRESULT cordbg_call_extension(CordbgExtension *extension, const char *command,
+                              const char *arguments);
+void cordbg_unload_extension(CordbgExtension *extension);
+
+/*
  * cordbg's own PREAD_PROCESS_MEMORY_ROUTINE64, the read callback of StackWalk64: as much of the
  * range as can be read. TRUE with the count when at least one byte came. process: a HANDLE of
  * OpenProcess or of ICorDebugProcess::GetHandle. read may be NULL.
