@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "callback.h"
@@ -542,6 +543,25 @@ a_registration_for_a_running_program_calls_back_at_once(void **state)
   adapter_free(a);
 }
 
+/* Until somebody traces the process: nothing tells of it but the kernel's word. */
+static void
+await_tracer(pid_t pid)
+{
+  char path[64], line[256];
+  int tracer = 0;
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  for (int i = 0; i < 10000 && tracer == 0; i++) {
+    FILE *status = fopen(path, "re");
+    assert_non_null(status);
+    while (fgets(line, sizeof line, status) != NULL)
+      sscanf(line, "TracerPid: %d", &tracer);
+    fclose(status);
+    if (tracer == 0)
+      nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  }
+  assert_int_not_equal(tracer, 0);
+}
+
 static void
 a_running_program_whose_runtime_comes_later_is_waited_for(void **state)
 {
@@ -561,6 +581,7 @@ a_running_program_whose_runtime_comes_later_is_waited_for(void **state)
   close(ends[0]);
   a->pid = (DWORD)pid;
   assert_int_equal(enlist(a), S_OK);
+  await_tracer(pid);
   assert_int_equal(write(ends[1], "\n", 1), 1);
   close(ends[1]);
   await(a, &a->callbacks, 1);
