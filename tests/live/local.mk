@@ -3,6 +3,7 @@ include tests/live/samples.mk
 include tests/live/memory.mk
 include tests/live/icordebug.mk
 include tests/live/mono.mk
+include tests/live/stacks.mk
 include tests/live/tracer.mk
 include tests/live/interop.mk
 include tests/live/dbgshim.mk
