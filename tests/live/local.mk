@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 include tests/live/samples.mk
 include tests/live/memory.mk
+include tests/live/engines.mk
 include tests/live/icordebug.mk
 include tests/live/mono.mk
 include tests/live/stacks.mk
