@@ -21,6 +21,8 @@
 #define AOT_METHODS_MAX (1u << 20)
 #define AOT_IMAGES_MAX 4096u
 #define AOT_ENTRY_BYTES 5u
+#define GROUP_MAX 64u
+#define EX_INFO_HOLES 0x20u
 
 /* MonoAotFileInfo, where it is read. */
 enum {
@@ -28,7 +30,12 @@ enum {
   AOT_CODE_START = 0x30,
   AOT_CODE_END = 0x38,
   AOT_METHOD_ADDRESSES = 0x40,
+  AOT_BLOB = 0x58,
+  AOT_EX_INFO_OFFSETS = 0x78,
   AOT_ASSEMBLY_GUID = 0xb8,
+  AOT_PLT = 0x108,
+  AOT_PLT_END = 0x110,
+  AOT_UNWIND_INFO = 0x118,
   AOT_METHOD_COUNT = 0x144,
   AOT_INFO_BYTES = 0x148,
 };
@@ -44,6 +51,8 @@ struct cordbg_mono_aot {
   uint8_t guid[16];
   uint64_t code_start, code_end;
   uint64_t table;
+  uint64_t plt, plt_end;
+  uint64_t blob, ex_info_offsets, unwind_info;
   uint32_t method_count;
   bool loaded;
   GArray *bodies;     /* of aot_body, by start */
@@ -93,6 +102,11 @@ add_image(cordbg_runtime *runtime, uint64_t base)
   aot->code_start = word_at(info, AOT_CODE_START);
   aot->code_end = word_at(info, AOT_CODE_END);
   aot->table = word_at(info, AOT_METHOD_ADDRESSES);
+  aot->plt = word_at(info, AOT_PLT);
+  aot->plt_end = word_at(info, AOT_PLT_END);
+  aot->blob = word_at(info, AOT_BLOB);
+  aot->ex_info_offsets = word_at(info, AOT_EX_INFO_OFFSETS);
+  aot->unwind_info = word_at(info, AOT_UNWIND_INFO);
   aot->method_count = count;
   if (aot->code_start < aot->code_end && aot->code_end - aot->code_start < UINT32_MAX)
     g_ptr_array_add(runtime->aot_images, aot);
@@ -210,14 +224,12 @@ cordbg_mono_aot_body(cordbg_runtime *runtime, cordbg_mono_module *module, uint32
   return true;
 }
 
-bool
-cordbg_mono_aot_at(cordbg_runtime *runtime, cordbg_mono_module *module, uint64_t address,
-                   uint32_t *token)
+/* NULL: no body holds address. */
+static const aot_body *
+body_at(cordbg_runtime *runtime, struct cordbg_mono_aot *aot, uint64_t address)
 {
-  struct cordbg_mono_aot *aot = image_of(runtime, module);
-
-  if (!aot || address < aot->code_start || address >= aot->code_end || !load(runtime, aot))
-    return false;
+  if (address < aot->code_start || address >= aot->code_end || !load(runtime, aot))
+    return NULL;
   guint low = 0, high = aot->bodies->len;
   while (low < high) { /* the last body that starts at or below address */
     guint middle = low + (high - low) / 2;
@@ -227,12 +239,135 @@ cordbg_mono_aot_at(cordbg_runtime *runtime, cordbg_mono_module *module, uint64_t
       high = middle;
   }
   if (low == 0)
-    return false;
+    return NULL;
   const aot_body *body = &g_array_index(aot->bodies, aot_body, low - 1);
-  if (address - body->start >= body->size)
+  return address - body->start < body->size ? body : NULL;
+}
+
+bool
+cordbg_mono_aot_at(cordbg_runtime *runtime, cordbg_mono_module *module, uint64_t address,
+                   uint32_t *token)
+{
+  struct cordbg_mono_aot *aot = image_of(runtime, module);
+  const aot_body *body = aot ? body_at(runtime, aot, address) : NULL;
+  const cordbg_image *image = body ? cordbg_mono_metadata(runtime, module, NULL) : NULL;
+
+  /* Behind the methods of the metadata come wrappers and instances. */
+  if (!image ||
+      body->index >= cordbg_metadata_rows(cordbg_image_metadata(image), CORDBG_TABLE_METHOD_DEF))
     return false;
   *token = 0x06000000u | (body->index + 1);
   return true;
+}
+
+/* ---- Their unwind information ---- */
+
+static struct cordbg_mono_aot *
+image_at(cordbg_runtime *runtime, uint64_t address)
+{
+  for (guint i = 0; i < runtime->modules->len; i++)
+    image_of(runtime, runtime->modules->pdata[i]);
+  for (guint i = 0; i < runtime->aot_images->len; i++) {
+    struct cordbg_mono_aot *aot = runtime->aot_images->pdata[i];
+    if ((address >= aot->code_start && address < aot->code_end) ||
+        (address >= aot->plt && address < aot->plt_end))
+      return aot;
+  }
+  return NULL;
+}
+
+bool
+cordbg_mono_aot_holds(cordbg_runtime *runtime, uint64_t address)
+{
+  return image_at(runtime, address) != NULL;
+}
+
+uint64_t
+cordbg_mono_aot_unwind_base(cordbg_runtime *runtime, uint64_t address)
+{
+  const struct cordbg_mono_aot *aot = image_at(runtime, address);
+
+  return aot ? aot->unwind_info : 0;
+}
+
+bool
+cordbg_mono_aot_number(const uint8_t *data, size_t size, size_t *at, uint32_t *ret)
+{
+  static const struct {
+    uint8_t limit, mask, bytes;
+  } forms[] = {{0x80, 0x7f, 1}, {0xc0, 0x3f, 2}, {0xff, 0x1f, 4}};
+
+  if (*at >= size)
+    return false;
+  uint8_t first = data[*at];
+  size_t bytes = 5;
+  uint32_t value = 0;
+  for (size_t i = G_N_ELEMENTS(forms); i-- > 0;)
+    if (first < forms[i].limit) {
+      bytes = forms[i].bytes;
+      value = first & forms[i].mask;
+    }
+  if (size - *at < bytes)
+    return false;
+  for (size_t i = 1; i < bytes; i++)
+    value = value << 8 | data[*at + i];
+  *at += bytes;
+  *ret = value;
+  return true;
+}
+
+/* Where a body's ex_info is in the blob: offsets are kept in groups of differences. */
+static bool
+ex_info_offset(cordbg_runtime *runtime, const struct cordbg_mono_aot *aot, uint32_t index,
+               uint32_t *ret)
+{
+  uint32_t head[4]; /* bodies, bodies in a group, groups, bytes of an entry of the group index */
+  uint8_t data[GROUP_MAX * 5] = {0};
+  uint32_t start = 0, offset = 0;
+  size_t got = 0, at = 0;
+
+  if (cordbg_mono_read(runtime, aot->ex_info_offsets, head, sizeof(head), NULL) != S_OK ||
+      index >= head[0] || head[1] == 0 || head[1] > GROUP_MAX || index / head[1] >= head[2] ||
+      head[2] > AOT_METHODS_MAX || (head[3] != 2 && head[3] != 4))
+    return false;
+  uint64_t groups = aot->ex_info_offsets + sizeof(head);
+  if (cordbg_mono_read(runtime, groups + (uint64_t)(index / head[1]) * head[3], &start, head[3],
+                       NULL) != S_OK)
+    return false;
+  cordbg_target_read(runtime->target, CORDBG_VIEW_PRISTINE,
+                     groups + (uint64_t)head[2] * head[3] + start, data, sizeof(data), &got, NULL);
+  for (uint32_t i = 0; i <= index % head[1]; i++) {
+    uint32_t difference;
+    if (!cordbg_mono_aot_number(data, got, &at, &difference))
+      return false;
+    offset += difference;
+  }
+  *ret = offset;
+  return true;
+}
+
+bool
+cordbg_mono_aot_unwind(cordbg_runtime *runtime, uint64_t address, uint64_t *start, uint32_t *size,
+                       uint32_t *unwind_info)
+{
+  struct cordbg_mono_aot *aot = image_at(runtime, address);
+  const aot_body *body = aot ? body_at(runtime, aot, address) : NULL;
+  uint8_t data[4 * 5] = {0};
+  uint32_t offset, flags, holes;
+  size_t got = 0, at = 0;
+
+  if (!body || !ex_info_offset(runtime, aot, body->index, &offset))
+    return false;
+  cordbg_target_read(runtime->target, CORDBG_VIEW_PRISTINE, aot->blob + offset, data, sizeof(data),
+                     &got, NULL);
+  if (!cordbg_mono_aot_number(data, got, &at, &flags) ||
+      !cordbg_mono_aot_number(data, got, &at, unwind_info) ||
+      ((flags & EX_INFO_HOLES) && !cordbg_mono_aot_number(data, got, &at, &holes)) ||
+      !cordbg_mono_aot_number(data, got, &at, size))
+    return false;
+  *start = body->start;
+  /* What stands behind the body is no part of it: a PLT, trampolines. */
+  return *size <= body->size && address - body->start < *size;
 }
 
 void

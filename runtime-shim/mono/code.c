@@ -13,24 +13,7 @@
 
 #include "runtime-shim/mono/mono-private.h"
 
-/* MonoJitInfo, in 64-bit Mono 5.10 to 6.12. */
-typedef struct jit_info {
-  uint64_t method;
-  uint64_t next;
-  uint64_t code_start;
-  uint32_t unwind_info;
-  int32_t code_size;
-  uint32_t flags;
-  uint32_t pad[3];
-  uint64_t seq_points; /* at 48 */
-} jit_info;
-_Static_assert(offsetof(jit_info, seq_points) == 48, "as measured");
-
-enum {
-  JIT_INFO_AOT = 1u << 21,
-  JIT_INFO_TRAMPOLINE = 1u << 28,
-  JIT_INFO_INTERPRETED = 1u << 29,
-};
+typedef cordbg_mono_jit_info jit_info;
 
 /* Of MonoMethod's bit fields. */
 enum {
@@ -135,7 +118,7 @@ prefetch_methods(cordbg_runtime *runtime, const uint64_t *addresses, guint count
 static bool
 in_aot_or_jit(const jit_info *info)
 {
-  return info->method && !(info->flags & JIT_INFO_TRAMPOLINE) && info->code_size > 0 &&
+  return info->method && !(info->flags & CORDBG_MONO_JIT_TRAMPOLINE) && info->code_size > 0 &&
          (uint32_t)info->code_size <= CORDBG_MONO_CODE_MAX && info->code_start &&
          info->code_start + (uint32_t)info->code_size > info->code_start;
 }
@@ -163,9 +146,9 @@ forget_code(cordbg_runtime *runtime, cordbg_mono_code *code, GArray *events)
 static cordbg_rt_code_kind
 kind_of(const jit_info *info)
 {
-  if (info->flags & JIT_INFO_INTERPRETED)
+  if (info->flags & CORDBG_MONO_JIT_INTERPRETED)
     return CORDBG_RT_CODE_INTERPRETED;
-  return info->flags & JIT_INFO_AOT ? CORDBG_RT_CODE_AOT : CORDBG_RT_CODE_JIT;
+  return info->flags & CORDBG_MONO_JIT_AOT ? CORDBG_RT_CODE_AOT : CORDBG_RT_CODE_JIT;
 }
 
 /* A body known from its AOT image that the runtime lists now keeps its id. */

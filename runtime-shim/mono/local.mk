@@ -26,6 +26,9 @@ runtime_shim_mono_libmono_shim_la_SOURCES = \
   runtime-shim/mono/mono.h \
   runtime-shim/mono/mono-private.h \
   runtime-shim/mono/seq-points.c \
-  runtime-shim/mono/things.c
+  runtime-shim/mono/stub.c \
+  runtime-shim/mono/things.c \
+  runtime-shim/mono/unwind.c \
+  runtime-shim/mono/unwind-ops.c
 runtime_shim_mono_libmono_shim_la_CPPFLAGS = $(AM_CPPFLAGS) -DCORDBG_PKGLIBEXECDIR='"$(pkglibexecdir)"'
 runtime_shim_mono_libmono_shim_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)

@@ -116,6 +116,31 @@ typedef struct cordbg_mono_code {
   bool seen, gone;
 } cordbg_mono_code;
 
+/* MonoJitInfo, in 64-bit Mono 5.10 to 6.12. */
+typedef struct cordbg_mono_jit_info {
+  uint64_t method; /* MonoMethod; of a trampoline its MonoTrampInfo; 0: a tombstone */
+  uint64_t next;
+  uint64_t code_start;
+  uint32_t unwind_info;
+  int32_t code_size;
+  uint32_t flags; /* CORDBG_MONO_JIT_* */
+  uint32_t pad[3];
+  uint64_t seq_points; /* at 48; clauses and optional parts follow */
+} cordbg_mono_jit_info;
+_Static_assert(offsetof(cordbg_mono_jit_info, seq_points) == 48, "as measured");
+
+enum {
+  CORDBG_MONO_JIT_CLAUSES = 0x7fff, /* their count */
+  CORDBG_MONO_JIT_GENERIC = 1u << 16,
+  CORDBG_MONO_JIT_HOLES = 1u << 17,
+  CORDBG_MONO_JIT_ARCH_EH = 1u << 18,
+  CORDBG_MONO_JIT_THUNK = 1u << 19,
+  CORDBG_MONO_JIT_UNWIND_INLINE = 1u << 20,
+  CORDBG_MONO_JIT_AOT = 1u << 21,
+  CORDBG_MONO_JIT_TRAMPOLINE = 1u << 28,
+  CORDBG_MONO_JIT_INTERPRETED = 1u << 29,
+};
+
 /* What of a MonoMethod never changes while its domain lives. */
 typedef struct cordbg_mono_method {
   uint64_t address;
@@ -181,6 +206,9 @@ struct cordbg_runtime {
   uint64_t lost;   /* records that were overwritten before they were read */
 
   GPtrArray *strings; /* handed out, valid until the next call */
+
+  bool unwind_cache_sought;
+  uint64_t unwind_cache; /* the runtime's variable that points to its unwind information; 0: none */
 };
 
 /* Reads exactly; the shim looks at the pristine view. */
@@ -291,6 +319,52 @@ bool cordbg_mono_aot_at(cordbg_runtime *runtime, cordbg_mono_module *module, uin
                         uint32_t *token);
 void cordbg_mono_make_aot(cordbg_runtime *runtime);
 void cordbg_mono_free_aot(cordbg_runtime *runtime);
+
+/* Is address in the compiled code or the PLT of an AOT image? */
+bool cordbg_mono_aot_holds(cordbg_runtime *runtime, uint64_t address);
+/* Where the unwind information of the AOT image whose code holds address begins; 0: none. */
+uint64_t cordbg_mono_aot_unwind_base(cordbg_runtime *runtime, uint64_t address);
+/*
+ * The AOT body, wrappers and instances too, that holds address: its start, its exact size and its
+ * place in the image's unwind information. Read from the image, whether listed or not.
+ */
+bool cordbg_mono_aot_unwind(cordbg_runtime *runtime, uint64_t address, uint64_t *start,
+                            uint32_t *size, uint32_t *unwind_info);
+/* A number as AOT images encode it; false when it leaves [*at, size). */
+bool cordbg_mono_aot_number(const uint8_t *data, size_t size, size_t *at, uint32_t *ret);
+
+/* ---- unwind-ops.c ---- */
+
+/*
+ * Applies Mono's encoded unwind information to a frame whose PC is `offset` bytes into its code.
+ * epilog: where the epilogue begins; 0: not known, instructions in it are not described then.
+ * E_INVALIDARG: the information is not sound, or the frame is not.
+ */
+HRESULT cordbg_mono_apply_unwind_ops(const uint8_t *ops, size_t size, uint32_t offset,
+                                     uint32_t epilog, cordbg_mono_peek peek, void *data,
+                                     const struct user_regs_struct *registers,
+                                     struct user_regs_struct *ret);
+/* The distance from the epilogue's start to its `ret`; false: no epilogue is described. */
+bool cordbg_mono_unwind_epilog_length(const uint8_t *ops, size_t size, uint32_t *ret);
+
+/* ---- stub.c ---- */
+
+/*
+ * The caller of code without unwind information, found by reading on to its end. leaves (nullable)
+ * tells whether a call to `target` never comes back into the stub, as those of specific
+ * trampolines. False: the code was not understood.
+ */
+bool cordbg_mono_follow_stub(cordbg_mono_peek peek, bool (*leaves)(void *data, uint64_t target),
+                             void *data, const struct user_regs_struct *registers,
+                             struct user_regs_struct *ret);
+/* The start of the epilogue that ends, length bytes on, with the last such `ret`; 0: none. */
+uint32_t cordbg_mono_find_epilog(const uint8_t *code, uint32_t size, uint32_t length);
+
+/* ---- unwind.c ---- */
+
+HRESULT cordbg_mono_unwind(cordbg_runtime *runtime, int32_t tid,
+                           const struct user_regs_struct *registers, bool innermost,
+                           cordbg_rt_frame *ret, cordbg_error *error);
 
 /* ---- seq-points.c ---- */
 

@@ -322,4 +322,5 @@ const cordbg_runtime_ops cordbg_mono_ops = {
     .il_map = cordbg_mono_il_map,
     .want_method = cordbg_mono_want_method,
     .synchronised = cordbg_mono_synchronised,
+    .unwind = cordbg_mono_unwind,
 };
