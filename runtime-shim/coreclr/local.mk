@@ -3,7 +3,13 @@
 noinst_LTLIBRARIES += runtime-shim/coreclr/libcoreclr-shim.la
 runtime_shim_coreclr_libcoreclr_shim_la_SOURCES = \
   runtime-shim/coreclr/coreclr.c \
-  runtime-shim/coreclr/coreclr.h
+  runtime-shim/coreclr/coreclr.h \
+  runtime-shim/coreclr/dac-answers.c \
+  runtime-shim/coreclr/dac-file.c \
+  runtime-shim/coreclr/dac-private.h \
+  runtime-shim/coreclr/dac-write.c \
+  runtime-shim/coreclr/dac.c \
+  runtime-shim/coreclr/dac.h
 runtime_shim_coreclr_libcoreclr_shim_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 
 include runtime-shim/coreclr/dac-host/local.mk

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the DAC host's client end share. dac.c has the page. */
+#ifndef CORDBG_RUNTIME_SHIM_CORECLR_DAC_PRIVATE_H
+#define CORDBG_RUNTIME_SHIM_CORECLR_DAC_PRIVATE_H
+
+#include <glib.h>
+#include <stdatomic.h>
+
+#include "runtime-shim/coreclr/dac-host/protocol.h"
+#include "runtime-shim/coreclr/dac.h"
+
+struct cordbg_dac {
+  cordbg_target *target;
+  cordbg_tracer *tracer;
+  int pid;
+  char *library;
+  uint64_t base;
+  uint32_t timeout_ms;
+  atomic_bool interrupted;
+  int interrupt_fd; /* readable while interrupted */
+
+  int socket; /* -1: no host */
+  int pidfd;
+  int host_pid;
+  unsigned starts;
+  uint32_t number; /* of the last request */
+  bool flush;      /* the target ran since the last request */
+
+  uint8_t *body;                       /* of the last reply, g_malloc'ed */
+  uint64_t written_start, written_end; /* the last write that was looked at and allowed */
+};
+
+/* dac-file.c: opens the DAC of a runtime, checked; *fd is the caller's. */
+HRESULT cordbg_dac_open_file(int pid, const char *library, int *fd, cordbg_error *error);
+/* dac-file.c: the credentials of the target. */
+HRESULT cordbg_dac_credentials(int pid, cordbg_dac_request_start *start, cordbg_error *error);
+/* dac-write.c: may the host have this written? S_OK, or the refusal. */
+HRESULT cordbg_dac_may_write(cordbg_dac *dac, uint64_t address, size_t size, cordbg_error *error);
+
+/*
+ * One request and its reply. *elements points at `count` elements of at least `size` bytes each, in
+ * dac->body, valid until the next one; *length: bytes there. more (nullable): what follows the
+ * request's body.
+ */
+HRESULT cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *request,
+                       const void *more, size_t more_size, size_t size, const uint8_t **elements,
+                       size_t *count, size_t *length, cordbg_error *error);
+/* The answer makes no sense: the host is ended. */
+HRESULT cordbg_dac_distrust(cordbg_dac *dac, const char *what, cordbg_error *error);
+
+#endif

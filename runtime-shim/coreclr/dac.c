@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client's end of the DAC host: starts the process, asks, and believes nothing.
+ *
+ * States of a cordbg_dac
+ *   no host --the next question--> greeted, START answered --questions--> ...
+ *      ^--- crash, time-out, interruption, an answer that makes no sense (the host is killed) ---'
+ *
+ * Invariants
+ *   - one question outstanding; while it is, the host's requests to write are answered;
+ *   - a host is bound to the address space for which it was started: the shim makes a new
+ *     cordbg_dac after an exec;
+ *   - the host is killed through a pidfd that it sent itself, never by number;
+ *   - what comes back is copied out only after its sizes were checked (dac-answers.c).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cordbg/tracer/spawn.h"
+#include "runtime-shim/coreclr/dac-private.h"
+
+#define HOST_NAME "cordbg-dac"
+#define DEFAULT_TIMEOUT_MS 5000u
+#define MAX_TIMEOUT_MS 600000u
+
+/* ---- The host's process ---- */
+
+static void
+end_host(cordbg_dac *dac)
+{
+  if (dac->pidfd >= 0) {
+    syscall(SYS_pidfd_send_signal, dac->pidfd, 9 /* SIGKILL */, NULL, 0);
+    close(dac->pidfd);
+  }
+  if (dac->socket >= 0)
+    close(dac->socket);
+  dac->pidfd = dac->socket = -1;
+  dac->host_pid = 0;
+}
+
+HRESULT
+cordbg_dac_distrust(cordbg_dac *dac, const char *what, cordbg_error *error)
+{
+  end_host(dac);
+  return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, 0,
+                          "the DAC host's answer makes no sense: %s", what);
+}
+
+/* ---- Bytes, with a deadline ---- */
+
+static HRESULT
+host_is_gone(cordbg_dac *dac, cordbg_error *error)
+{
+  end_host(dac);
+  HRESULT state = cordbg_target_state(dac->target);
+  if (FAILED(state))
+    return cordbg_error_set(error, state, 0, 0, "the target is gone");
+  return cordbg_error_set(error, E_UNEXPECTED, EPIPE, 0,
+                          "the DAC host crashed; the next question starts another");
+}
+
+static HRESULT
+await(cordbg_dac *dac, short what, gint64 deadline, cordbg_error *error)
+{
+  struct pollfd fds[2] = {{.fd = dac->socket, .events = what},
+                          {.fd = dac->interrupt_fd, .events = POLLIN}};
+
+  for (;;) {
+    gint64 left = deadline - g_get_monotonic_time();
+    int ready = left <= 0 ? 0 : poll(fds, 2, (int)(left / 1000 + 1));
+    if (ready < 0 && errno == EINTR)
+      continue;
+    if (ready < 0)
+      return host_is_gone(dac, error);
+    if (fds[1].revents) {
+      end_host(dac);
+      return cordbg_error_set(error, E_ABORT, 0, 0, "the question to the DAC host was interrupted");
+    }
+    if (ready > 0)
+      return S_OK;
+    end_host(dac);
+    return cordbg_error_set(error, CORDBG_E_TIMEOUT, ETIMEDOUT, 0,
+                            "the DAC host did not answer within %u ms and was ended",
+                            dac->timeout_ms);
+  }
+}
+
+static HRESULT
+transmit(cordbg_dac *dac, const void *data, size_t size, gint64 deadline, cordbg_error *error)
+{
+  for (size_t done = 0; done < size;) {
+    ssize_t put =
+        send(dac->socket, (const char *)data + done, size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (put >= 0) {
+      done += (size_t)put;
+      continue;
+    }
+    if (errno == EINTR)
+      continue;
+    if (errno != EAGAIN)
+      return host_is_gone(dac, error);
+    HRESULT hr = await(dac, POLLOUT, deadline, error);
+    if (FAILED(hr))
+      return hr;
+  }
+  return S_OK;
+}
+
+static HRESULT
+receive(cordbg_dac *dac, void *data, size_t size, gint64 deadline, cordbg_error *error)
+{
+  for (size_t done = 0; done < size;) {
+    HRESULT hr = await(dac, POLLIN, deadline, error);
+    if (FAILED(hr))
+      return hr;
+    ssize_t got = recv(dac->socket, (char *)data + done, size - done, MSG_DONTWAIT);
+    if (got > 0)
+      done += (size_t)got;
+    else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+      return host_is_gone(dac, error);
+  }
+  return S_OK;
+}
+
+static gint64
+deadline_of(const cordbg_dac *dac)
+{
+  return g_get_monotonic_time() + (gint64)dac->timeout_ms * 1000;
+}
+
+/* ---- Writes ---- */
+
+static HRESULT
+answer_write(cordbg_dac *dac, const cordbg_dac_header *header, gint64 deadline, cordbg_error *error)
+{
+  cordbg_dac_request request;
+  struct {
+    cordbg_dac_header header;
+    cordbg_dac_reply reply;
+  } answer = {.header = {.kind = CORDBG_DAC_WRITE, .size = sizeof answer.reply}};
+  size_t written = 0;
+
+  if (header->size < sizeof request || header->size - sizeof request > CORDBG_DAC_WRITE_MAX)
+    return cordbg_dac_distrust(dac, "a write of a strange size", error);
+  size_t size = header->size - sizeof request;
+  g_autofree uint8_t *data = g_malloc(size + 1);
+  HRESULT hr = receive(dac, &request, sizeof request, deadline, error);
+  if (SUCCEEDED(hr))
+    hr = receive(dac, data, size, deadline, error);
+  if (FAILED(hr))
+    return hr;
+  HRESULT may = cordbg_dac_may_write(dac, request.address, size, &answer.reply.error);
+  if (may == S_OK)
+    may = cordbg_tracer_write(dac->tracer, request.address, data, size, &written,
+                              &answer.reply.error);
+  answer.reply.error.hr = may;
+  return transmit(dac, &answer, sizeof answer, deadline, error);
+}
+
+/* ---- Questions ---- */
+
+/* One message out, the reply in; the host's writes served in between. */
+static HRESULT
+exchange(cordbg_dac *dac, const cordbg_dac_header *header, const void *body, const void *more,
+         size_t more_size, cordbg_dac_reply *reply, size_t *length, cordbg_error *error)
+{
+  gint64 deadline = deadline_of(dac);
+  cordbg_dac_header back;
+  HRESULT hr = transmit(dac, header, sizeof *header, deadline, error);
+
+  if (SUCCEEDED(hr))
+    hr = transmit(dac, body, header->size - more_size, deadline, error);
+  if (SUCCEEDED(hr) && more_size)
+    hr = transmit(dac, more, more_size, deadline, error);
+  while (SUCCEEDED(hr)) {
+    hr = receive(dac, &back, sizeof back, deadline, error);
+    if (FAILED(hr) || back.kind != CORDBG_DAC_WRITE)
+      break;
+    hr = answer_write(dac, &back, deadline, error);
+  }
+  if (FAILED(hr))
+    return hr;
+  if (back.kind != header->kind || back.number != header->number || back.size < sizeof *reply ||
+      back.size > CORDBG_DAC_REPLY_MAX)
+    return cordbg_dac_distrust(dac, "another question's header", error);
+  hr = receive(dac, reply, sizeof *reply, deadline, error);
+  if (FAILED(hr))
+    return hr;
+  reply->error.sentence[sizeof reply->error.sentence - 1] = '\0';
+  *length = back.size - sizeof *reply;
+  g_free(dac->body);
+  dac->body = g_try_malloc(*length + 1);
+  if (!dac->body)
+    return cordbg_dac_distrust(dac, "too long", error);
+  return receive(dac, dac->body, *length, deadline, error);
+}
+
+static HRESULT
+greet(cordbg_dac *dac, cordbg_error *error)
+{
+  cordbg_dac_header header = {0};
+  struct iovec part = {&header, sizeof header};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
+  HRESULT hr = await(dac, POLLIN, deadline_of(dac), error);
+
+  if (FAILED(hr))
+    return hr;
+  if (recvmsg(dac->socket, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof header)
+    return host_is_gone(dac, error);
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+  if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
+      rights->cmsg_len == CMSG_LEN(sizeof dac->pidfd))
+    memcpy(&dac->pidfd, CMSG_DATA(rights), sizeof dac->pidfd);
+  dac->host_pid = (int)header.flags;
+  if (header.kind != CORDBG_DAC_GREETING || header.number != CORDBG_DAC_PROTOCOL_VERSION) {
+    end_host(dac);
+    return cordbg_error_set(error, E_UNEXPECTED, EPROTO, 0,
+                            HOST_NAME " speaks protocol %u, the library %u", header.number,
+                            CORDBG_DAC_PROTOCOL_VERSION);
+  }
+  return S_OK;
+}
+
+static HRESULT
+start_dac(cordbg_dac *dac, cordbg_error *error)
+{
+  g_autofree cordbg_dac_request_start *start = g_new0(cordbg_dac_request_start, 1);
+  cordbg_dac_header header = {
+      .kind = CORDBG_DAC_START, .number = ++dac->number, .size = sizeof *start};
+  cordbg_dac_reply reply;
+  size_t length = 0;
+
+  start->base = dac->base;
+  start->timeout_ms = dac->timeout_ms;
+  HRESULT hr = cordbg_dac_credentials(dac->pid, start, error);
+  if (SUCCEEDED(hr))
+    hr = exchange(dac, &header, start, NULL, 0, &reply, &length, error);
+  if (SUCCEEDED(hr) && FAILED(reply.error.hr)) {
+    if (error)
+      *error = reply.error;
+    hr = reply.error.hr;
+  }
+  return hr;
+}
+
+static HRESULT
+start_host(cordbg_dac *dac, cordbg_error *error)
+{
+  int pair[2], library = -1;
+  char *environment[] = {(char *)(uintptr_t) "ASAN_OPTIONS=detect_leaks=0", NULL};
+  HRESULT hr = cordbg_dac_open_file(dac->pid, dac->library, &library, error);
+
+  if (FAILED(hr))
+    return hr;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    close(library);
+    return cordbg_error_set_errno(error, errno, 0, "no socket for " HOST_NAME);
+  }
+  const int theirs[] = {pair[1], cordbg_tracer_mem_fd(dac->tracer),
+                        cordbg_tracer_table_fd(dac->tracer), library};
+  hr = cordbg_helper_start(HOST_NAME, theirs, 4, environment, error);
+  close(pair[1]);
+  close(library);
+  dac->socket = pair[0];
+  dac->starts++;
+  if (SUCCEEDED(hr))
+    hr = greet(dac, error);
+  if (SUCCEEDED(hr))
+    hr = start_dac(dac, error);
+  if (FAILED(hr))
+    end_host(dac);
+  dac->flush = false;
+  return hr;
+}
+
+HRESULT
+cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *request,
+               const void *more, size_t more_size, size_t size, const uint8_t **elements,
+               size_t *count, size_t *length, cordbg_error *error)
+{
+  cordbg_dac_header header = {.kind = kind, .size = (uint32_t)(sizeof *request + more_size)};
+  cordbg_dac_reply reply;
+
+  if (atomic_load(&dac->interrupted))
+    return cordbg_error_set(error, E_ABORT, 0, 0, "questions to the DAC host are interrupted");
+  HRESULT hr = cordbg_target_state(dac->target);
+  if (FAILED(hr))
+    return cordbg_error_set(error, hr, 0, 0, "the target is gone");
+  if (dac->socket < 0)
+    hr = start_host(dac, error);
+  if (FAILED(hr))
+    return hr;
+  header.number = ++dac->number;
+  header.flags = dac->flush ? CORDBG_DAC_FLUSH : 0;
+  dac->flush = false;
+  hr = exchange(dac, &header, request, more, more_size, &reply, length, error);
+  if (FAILED(hr))
+    return hr;
+  if (FAILED(reply.error.hr)) {
+    if (error)
+      *error = reply.error;
+    return reply.error.hr;
+  }
+  if (reply.error.hr != S_OK && reply.error.hr != S_FALSE)
+    return cordbg_dac_distrust(dac, "an unknown result", error);
+  if (size && (uint64_t)reply.count * size > *length)
+    return cordbg_dac_distrust(dac, "shorter than its count", error);
+  *elements = dac->body;
+  *count = reply.count;
+  return reply.error.hr;
+}
+
+/* ---- Life ---- */
+
+static uint32_t
+timeout_of(uint32_t asked)
+{
+  const char *text = getenv("CORDBG_DAC_TIMEOUT");
+  unsigned long value = asked ? asked : text ? strtoul(text, NULL, 10) : DEFAULT_TIMEOUT_MS;
+
+  return value == 0 || value > MAX_TIMEOUT_MS ? DEFAULT_TIMEOUT_MS : (uint32_t)value;
+}
+
+HRESULT
+cordbg_dac_start(cordbg_target *target, const char *library, uint64_t base, uint32_t timeout_ms,
+                 cordbg_dac **ret, cordbg_error *error)
+{
+  cordbg_dac *dac = g_new0(cordbg_dac, 1);
+
+  dac->target = cordbg_target_ref(target);
+  dac->tracer = cordbg_target_tracer(target);
+  dac->pid = cordbg_target_pid(target);
+  dac->library = g_strdup(library);
+  dac->base = base;
+  dac->timeout_ms = timeout_of(timeout_ms);
+  dac->socket = dac->pidfd = -1;
+  dac->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  HRESULT hr = start_host(dac, error);
+  if (FAILED(hr)) {
+    cordbg_dac_destroy(dac);
+    return hr;
+  }
+  *ret = dac;
+  return S_OK;
+}
+
+void
+cordbg_dac_destroy(cordbg_dac *dac)
+{
+  if (!dac)
+    return;
+  end_host(dac);
+  if (dac->interrupt_fd >= 0)
+    close(dac->interrupt_fd);
+  cordbg_target_unref(dac->target);
+  g_free(dac->library);
+  g_free(dac->body);
+  g_free(dac);
+}
+
+void
+cordbg_dac_interrupt(cordbg_dac *dac, bool on)
+{
+  uint64_t value = 1;
+
+  atomic_store(&dac->interrupted, on);
+  ssize_t done = on ? write(dac->interrupt_fd, &value, sizeof value)
+                    : read(dac->interrupt_fd, &value, sizeof value);
+  (void)done; /* nothing to take away: it was off */
+}
+
+void
+cordbg_dac_flush(cordbg_dac *dac)
+{
+  dac->flush = true;
+}
+
+int
+cordbg_dac_host_pid(const cordbg_dac *dac)
+{
+  return dac->host_pid;
+}
+
+unsigned
+cordbg_dac_starts(const cordbg_dac *dac)
+{
+  return dac->starts;
+}
+
+HRESULT
+cordbg_dac_look(int pid, const char *library, cordbg_error *error)
+{
+  int fd = -1;
+  HRESULT hr = cordbg_dac_open_file(pid, library, &fd, error);
+
+  if (fd >= 0)
+    close(fd);
+  return hr;
+}
