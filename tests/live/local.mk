@@ -8,3 +8,4 @@ include tests/live/stacks.mk
 include tests/live/tracer.mk
 include tests/live/interop.mk
 include tests/live/dbgshim.mk
+include tests/live/dac.mk
