@@ -222,7 +222,8 @@ append_argument(GString *line, const char *argument)
   g_string_append_c(line, '"');
 }
 
-/* A managed program begins with "MZ": Linux leaves it to us to run it by its runtime. */
+/* A managed program begins with "MZ": Linux leaves it to us to run it by its runtime, .NET's .dll
+ * by dotnet and Mono's .exe by mono. A .NET app host is a program like any other. */
 static bool
 is_managed_program(const char *path)
 {
@@ -242,7 +243,7 @@ launch(driver *session, char **arguments)
   if (strchr(arguments[0], '/') && access(arguments[0], R_OK) != 0)
     driver_fail(DRIVER_USAGE, "%s: %s", arguments[0], g_strerror(errno));
   if (is_managed_program(arguments[0]))
-    append_argument(line, "mono");
+    append_argument(line, g_str_has_suffix(arguments[0], ".dll") ? "dotnet" : "mono");
   for (char **argument = arguments; *argument; argument++)
     append_argument(line, *argument);
   g_autofree gunichar2 *command = g_utf8_to_utf16(line->str, -1, NULL, NULL, NULL);

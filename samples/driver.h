@@ -66,7 +66,8 @@ typedef struct driver {
 
 /*
  * Starts a session: attaches to pid, or launches arguments (NULL-terminated; a managed program is
- * run by `mono`). Ends the program with DRIVER_USAGE when that cannot be.
+ * run by `mono`, or `dotnet` when it is a .dll). Ends the program with DRIVER_USAGE when that cannot
+ * be.
  */
 void driver_start(driver *session, const sample_hooks *hooks, DWORD pid, char **arguments);
 
