@@ -35,6 +35,7 @@ typedef struct cordbg_coreclr_module {
   uint32_t flags;           /* CORDBG_RT_MODULE_* */
   char *name;               /* path, or the simple name */
   uint64_t base, size;
+  bool flat; /* the image lies as in its file */
   uint64_t metadata_address, metadata_size; /* in the target; 0: none */
   uint8_t mvid[16];
   cordbg_image *metadata; /* opened at the first question; NULL until then */
@@ -176,6 +177,8 @@ HRESULT cordbg_coreclr_find_methods(cordbg_runtime *runtime, cordbg_rt_id module
                                     cordbg_error *error);
 HRESULT cordbg_coreclr_get_method(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
                                   cordbg_rt_method *ret, cordbg_error *error);
+HRESULT cordbg_coreclr_get_metadata(cordbg_runtime *runtime, cordbg_rt_id module,
+                                    cordbg_rt_metadata *ret, cordbg_error *error);
 HRESULT cordbg_coreclr_method_name(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
                                    char **type, char **method, cordbg_error *error);
 

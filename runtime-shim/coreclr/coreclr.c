@@ -1,13 +1,322 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The CoreCLR shim: runtime.h for .NET (measured with 10.0).
+ *
+ * Why it is built so. Nothing is injected into a .NET target: the runtime comes with a library that
+ * reads its structures from outside (the DAC), and when it sees that it is traced it raises
+ * notifications that a debugger can wait for. The DAC is the target's own code, so it lives in a
+ * process of its own, the DAC host; dac.h is what can be asked of it.
+ *
+ *   detect.c   is .NET there?               launch.c   until the runtime is up
+ *   things.c   domain .. threads            code.c     bodies of code, IL maps, unwinding
+ *   methods.c  names and tokens             notify.c   the runtime's notifications -> events
+ *   dac.c      the client of the DAC host   want.c     methods whose code is waited for
+ *
+ * How the runtime notifies. For a module loaded or unloaded (when flags in its data say so) and for
+ * a body of code made of a method that stands in its notification table, the runtime looks whether
+ * it is traced, fills a global array of arguments and throws a C++ exception which it swallows. An
+ * internal trap on `__cxa_throw` stops the thread there; the DAC tells what the arguments mean. The
+ * thread holds the lock of the array meanwhile, so notifications come one at a time. Everybody
+ * else's C++ exceptions hit the trap too and go on.
+ *
+ * States of an instance:
+ *
+ *   prepare (attach): stop -> structures sound? --no--> continue, wait a little, again
+ *   prepare (launch): traps at the runtime's entries -> hit
+ *                     -> DAC host -> flags and trap -> domain, modules, threads -> READY (stopped)
+ *   READY: handle_event brings the picture up to date; queries answer from it and from the DAC
+ *   destroy: flags and table cleared, trap removed
+ *
+ * Invariants
+ *   - The tracer removes the trap, whatever happens to this process. Flags and table entries that
+ *     are left behind then do nothing: the runtime raises no notification when nobody traces it.
+ *   - No value from the target is used as a length, an index or a loop's end without a bound.
+ */
+#include "config.h"
+
+#include "cordbg/native/symbols.h"
+#include "runtime-shim/coreclr/coreclr-private.h"
 #include "runtime-shim/coreclr/coreclr.h"
 
-static HRESULT
-detect(int pid, cordbg_runtime_info *ret, cordbg_error *error)
+HRESULT
+cordbg_coreclr_read(cordbg_runtime *runtime, uint64_t address, void *buffer, size_t size,
+                    cordbg_error *error)
 {
-  (void)pid;
-  (void)ret;
-  (void)error;
-  return S_FALSE;
+  return cordbg_target_read_exact(runtime->target, CORDBG_VIEW_PRISTINE, address, buffer, size,
+                                  error);
 }
 
-const cordbg_runtime_ops cordbg_coreclr_ops = {.name = ".NET", .detect = detect};
+/* ---- Traps ---- */
+
+HRESULT
+cordbg_coreclr_plant(cordbg_runtime *runtime, uint64_t address, cordbg_error *error)
+{
+  cordbg_plant_result result;
+  HRESULT hr =
+      cordbg_tracer_plant(runtime->tracer, CORDBG_LAYER_INTERNAL, &address, 1, &result, error);
+
+  if (SUCCEEDED(hr) && result.status != 0)
+    hr = cordbg_error_set_errno(error, result.status, address,
+                                "a trap in the runtime cannot be planted");
+  return hr;
+}
+
+void
+cordbg_coreclr_lift(cordbg_runtime *runtime, uint64_t address)
+{
+  cordbg_plant_result result;
+
+  if (address)
+    cordbg_tracer_remove(runtime->tracer, CORDBG_LAYER_INTERNAL, &address, 1, &result, NULL);
+}
+
+/* ---- Making and ending ---- */
+
+static cordbg_runtime *
+create(cordbg_target *target)
+{
+  cordbg_runtime *runtime = g_new0(cordbg_runtime, 1);
+
+  runtime->target = cordbg_target_ref(target);
+  runtime->tracer = cordbg_target_tracer(target);
+  runtime->pid = cordbg_target_pid(target);
+  runtime->next_id = 1;
+  runtime->pending = g_array_new(FALSE, TRUE, sizeof(cordbg_rt_event));
+  runtime->told = g_hash_table_new(g_direct_hash, g_direct_equal);
+  cordbg_coreclr_make_things(runtime);
+  cordbg_coreclr_make_codes(runtime);
+  cordbg_coreclr_make_wants(runtime);
+  return runtime;
+}
+
+static void
+leave_target(cordbg_runtime *runtime)
+{
+  if (runtime->throw_planted)
+    cordbg_coreclr_lift(runtime, runtime->throw_address);
+  if (!runtime->dac)
+    return;
+  cordbg_dac_interrupt(runtime->dac, false);
+  cordbg_coreclr_unwant_all(runtime);
+  if (runtime->flags_set) {
+    cordbg_dac_flush(runtime->dac);
+    cordbg_dac_set_notifications(runtime->dac, 0, NULL);
+  }
+}
+
+static void
+destroy(cordbg_runtime *runtime, int alive)
+{
+  if (!runtime)
+    return;
+  if (alive)
+    leave_target(runtime);
+  cordbg_coreclr_free_wants(runtime);
+  cordbg_coreclr_free_codes(runtime);
+  cordbg_coreclr_free_things(runtime);
+  cordbg_dac_destroy(runtime->dac);
+  g_hash_table_unref(runtime->told);
+  g_array_unref(runtime->pending);
+  cordbg_target_unref(runtime->target);
+  g_free(runtime->library);
+  g_free(runtime);
+}
+
+static void
+interrupt(cordbg_runtime *runtime)
+{
+  atomic_store(&runtime->interrupted, true);
+  if (runtime->dac)
+    cordbg_dac_interrupt(runtime->dac, true);
+}
+
+/* ---- Prepare ---- */
+
+/* The C++ runtime that libcoreclr throws with: the first one that the dynamic linker has. */
+static HRESULT
+find_throw(cordbg_runtime *runtime, cordbg_error *error)
+{
+  cordbg_modules *modules = NULL;
+  cordbg_symbol symbol;
+  HRESULT hr = cordbg_modules_create_for_target(runtime->target, &modules, error);
+
+  if (FAILED(hr))
+    return hr;
+  hr = cordbg_symbol_find(modules, "/libstdc++.so", "__cxa_throw", CORDBG_SYMBOLS_EXPORTED, &symbol,
+                          NULL);
+  if (hr != S_OK)
+    hr =
+        cordbg_symbol_find(modules, NULL, "__cxa_throw", CORDBG_SYMBOLS_EXPORTED, &symbol, error);
+  if (hr == S_OK)
+    runtime->throw_address = symbol.address;
+  else if (hr == S_FALSE)
+    hr = cordbg_error_set(error, CORDBG_E_UNSUPPORTED_DEBUGGING_MODEL, 0, 0,
+                          "no library of process %d exports __cxa_throw: the runtime's "
+                          "notifications cannot be seen",
+                          runtime->pid);
+  cordbg_modules_destroy(modules);
+  return hr;
+}
+
+static HRESULT
+arm(cordbg_runtime *runtime, cordbg_error *error)
+{
+  HRESULT hr = find_throw(runtime, error);
+
+  if (SUCCEEDED(hr))
+    hr = cordbg_coreclr_plant(runtime, runtime->throw_address, error);
+  if (FAILED(hr))
+    return hr;
+  runtime->throw_planted = true;
+  hr = cordbg_dac_set_notifications(runtime->dac,
+                                    CORDBG_DAC_ON_MODULE_LOAD | CORDBG_DAC_ON_MODULE_UNLOAD, error);
+  runtime->flags_set = SUCCEEDED(hr);
+  return hr;
+}
+
+/* A picture of everything; the target is stopped. What it lacks will be notified. */
+static HRESULT
+take_picture(cordbg_runtime *runtime, cordbg_error *error)
+{
+  HRESULT hr = cordbg_coreclr_scan_modules(runtime, NULL, error);
+
+  if (SUCCEEDED(hr))
+    hr = cordbg_coreclr_scan_threads(runtime, NULL, error);
+  return hr;
+}
+
+typedef struct waiting {
+  gint64 end; /* monotonic microseconds */
+  cordbg_coreclr_defer defer;
+  void *data;
+} waiting;
+
+/*
+ * Lets the stopped target run for a moment and stops it again. Nothing tells of the end of a
+ * collection or of a load; what comes meanwhile on the event channel ends the moment early, and is
+ * the caller's unless it is the shim's own.
+ */
+static HRESULT
+run_on(cordbg_runtime *runtime, const waiting *wait, int milliseconds, cordbg_error *error)
+{
+  cordbg_reply_stop state;
+  cordbg_event event;
+  HRESULT hr = cordbg_tracer_continue(runtime->tracer, error);
+
+  if (FAILED(hr))
+    return hr;
+  hr = cordbg_tracer_next_event(runtime->tracer, CORDBG_CHANNEL_MANAGED, milliseconds, &event,
+                                error);
+  if (hr == S_FALSE)
+    hr = cordbg_tracer_stop(runtime->tracer, &state, error);
+  else if (hr == S_OK && event.kind == CORDBG_EVENT_EXITED)
+    hr = cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, 0, 0,
+                          "process %d ended while it was attached to", runtime->pid);
+  else if (hr == S_OK) {
+    bool own = event.kind == CORDBG_EVENT_TRAP && event.address == runtime->throw_address;
+    if (!own && wait->defer)
+      wait->defer(wait->data, &event);
+    if (!(event.flags & CORDBG_EVENT_STOPS))
+      hr = cordbg_tracer_stop(runtime->tracer, &state, error);
+  }
+  cordbg_dac_flush(runtime->dac);
+  return hr;
+}
+
+/* Stopped -> stopped at a moment at which the picture could be taken. */
+static HRESULT
+settle(cordbg_runtime *runtime, const waiting *wait, cordbg_error *error)
+{
+  for (int moment = 1;; moment = MIN(moment * 2, 20)) {
+    cordbg_error why = {.hr = S_OK};
+    HRESULT hr = cordbg_coreclr_synchronised(runtime, &why);
+    if (hr == S_OK)
+      hr = take_picture(runtime, &why);
+    /* A structure that is being changed may look like nonsense: only time tells. */
+    if (hr == S_OK || (FAILED(hr) && hr != CORDBG_E_TARGET_INCONSISTENT)) {
+      if (FAILED(hr) && error)
+        *error = why;
+      return hr;
+    }
+    if (atomic_load(&runtime->interrupted))
+      return cordbg_error_set(error, E_ABORT, 0, 0, "the attach was interrupted");
+    if (g_get_monotonic_time() > wait->end)
+      return cordbg_error_set(error, CORDBG_E_TIMEOUT, 0, 0,
+                              "the runtime of process %d did not come to rest: %.120s",
+                              runtime->pid, why.sentence);
+    hr = run_on(runtime, wait, moment, error);
+    if (FAILED(hr))
+      return hr;
+  }
+}
+
+/* The runtime is up: from a stopped target to a picture of everything. */
+static HRESULT
+make_ready(cordbg_runtime *runtime, const waiting *wait, cordbg_error *error)
+{
+  HRESULT hr = cordbg_dac_start(runtime->target, runtime->library, runtime->info.base, 0,
+                                &runtime->dac, error);
+
+  if (SUCCEEDED(hr))
+    hr = arm(runtime, error);
+  if (SUCCEEDED(hr))
+    hr = settle(runtime, wait, error);
+  return hr;
+}
+
+static HRESULT
+prepare(cordbg_target *target, int launched, int timeout_ms, cordbg_coreclr_defer defer, void *data,
+        cordbg_runtime **ret, cordbg_error *error)
+{
+  cordbg_runtime *runtime = create(target);
+  waiting wait = {g_get_monotonic_time() + (gint64)timeout_ms * 1000, defer, data};
+  HRESULT hr = cordbg_coreclr_find(runtime->pid, &runtime->library, &runtime->info, error);
+
+  if (hr == S_FALSE)
+    hr = cordbg_error_set(error, CORDBG_E_NOT_CLR, 0, 0, "process %d does not run .NET",
+                          runtime->pid);
+  if (SUCCEEDED(hr) && launched) {
+    hr = cordbg_coreclr_run_until_ready(runtime, timeout_ms, defer, data, error);
+  } else if (SUCCEEDED(hr)) {
+    cordbg_reply_stop state;
+    hr = cordbg_tracer_stop(runtime->tracer, &state, error);
+  }
+  if (FAILED(hr)) {
+    destroy(runtime, 0);
+    return hr;
+  }
+  hr = make_ready(runtime, &wait, error);
+  if (FAILED(hr)) {
+    destroy(runtime, 1);
+    cordbg_tracer_continue(cordbg_target_tracer(target), NULL);
+    return hr;
+  }
+  *ret = runtime;
+  return S_OK;
+}
+
+const cordbg_runtime_ops cordbg_coreclr_ops = {
+    .name = ".NET",
+    .detect = cordbg_coreclr_detect,
+    .prepare = prepare,
+    .interrupt = interrupt,
+    .destroy = destroy,
+    .handle_event = cordbg_coreclr_handle_event,
+    .domains = cordbg_coreclr_domains,
+    .assemblies = cordbg_coreclr_assemblies,
+    .modules = cordbg_coreclr_modules,
+    .threads = cordbg_coreclr_threads,
+    .domain = cordbg_coreclr_get_domain,
+    .assembly = cordbg_coreclr_get_assembly,
+    .module = cordbg_coreclr_get_module,
+    .thread = cordbg_coreclr_get_thread,
+    .find_methods = cordbg_coreclr_find_methods,
+    .method = cordbg_coreclr_get_method,
+    .method_name = cordbg_coreclr_method_name,
+    .metadata = cordbg_coreclr_get_metadata,
+    .codes = cordbg_coreclr_codes_of,
+    .code_at = cordbg_coreclr_code_at,
+    .il_map = cordbg_coreclr_il_map,
+    .want_method = cordbg_coreclr_want_method,
+    .synchronised = cordbg_coreclr_synchronised,
+};

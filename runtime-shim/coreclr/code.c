@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bodies of native code: what the DAC tells of them, with ids. A body keeps its id for as long as
+ * the same method's code stands at the same place.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "runtime-shim/coreclr/coreclr-private.h"
+
+struct cordbg_coreclr_codes {
+  GHashTable *by_start; /* uint64_t * in the value -> cordbg_coreclr_code, owned */
+  GHashTable *by_id;    /* id -> the same */
+};
+
+void
+cordbg_coreclr_make_codes(cordbg_runtime *runtime)
+{
+  runtime->codes = g_new0(cordbg_coreclr_codes, 1);
+  runtime->codes->by_start = g_hash_table_new(g_int64_hash, g_int64_equal);
+  runtime->codes->by_id = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+}
+
+void
+cordbg_coreclr_free_codes(cordbg_runtime *runtime)
+{
+  g_hash_table_unref(runtime->codes->by_start);
+  g_hash_table_unref(runtime->codes->by_id);
+  g_free(runtime->codes);
+  runtime->codes = NULL;
+}
+
+static void
+forget(cordbg_runtime *runtime, cordbg_coreclr_code *code, GArray *events)
+{
+  cordbg_rt_event event = {.kind = CORDBG_RT_EVENT_CODE_FREED, .id = code->rt.id, .code = code->rt};
+
+  if (events)
+    g_array_append_val(events, event);
+  g_hash_table_remove(runtime->codes->by_start, &code->rt.start);
+  g_hash_table_remove(runtime->codes->by_id, &code->rt.id);
+}
+
+/* The body that the DAC described, with its id. S_FALSE: it is of no module's method. */
+static HRESULT
+enter(cordbg_runtime *runtime, const cordbg_dac_code *found, cordbg_rt_code *ret,
+      cordbg_error *error)
+{
+  cordbg_coreclr_code *code = g_hash_table_lookup(runtime->codes->by_start, &found->start);
+
+  if (found->kind != CORDBG_DAC_CODE_METHOD)
+    return S_FALSE;
+  const cordbg_coreclr_module *module =
+      cordbg_coreclr_meet_module(runtime, found->module, NULL, error);
+  if (!module)
+    return S_FALSE;
+  if (code && (code->method_desc != found->method_desc || code->rt.module != module->id ||
+               code->rt.token != found->token || code->rt.size != found->size)) {
+    forget(runtime, code, runtime->pending);
+    code = NULL;
+  }
+  if (!code) {
+    code = g_new0(cordbg_coreclr_code, 1);
+    code->method_desc = found->method_desc;
+    code->rt =
+        (cordbg_rt_code){.id = runtime->next_id++,
+                         .module = module->id,
+                         .domain = 0,
+                         .token = found->token,
+                         .class_token = found->class_token,
+                         .instance = found->instance,
+                         .kind = found->precompiled ? CORDBG_RT_CODE_AOT : CORDBG_RT_CODE_JIT,
+                         .start = found->start,
+                         .size = found->size,
+                         .cold_size = found->cold_size,
+                         .cold_start = found->cold_start};
+    g_hash_table_insert(runtime->codes->by_id, &code->rt.id, code);
+    g_hash_table_insert(runtime->codes->by_start, &code->rt.start, code);
+  }
+  if (found->tier)
+    code->rt.tier = found->tier;
+  *ret = code->rt;
+  return S_OK;
+}
+
+HRESULT
+cordbg_coreclr_codes_of(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token,
+                        cordbg_rt_code **codes, size_t *count, cordbg_error *error)
+{
+  const cordbg_coreclr_module *module = cordbg_coreclr_module_by_id(runtime, id, error);
+  cordbg_dac_code *found = NULL;
+  size_t n = 0, used = 0;
+
+  if (!module)
+    return E_INVALIDARG;
+  HRESULT hr = cordbg_dac_codes(runtime->dac, module->module, token, &found, &n, error);
+  if (FAILED(hr))
+    return hr;
+  cordbg_rt_code *all = g_new0(cordbg_rt_code, n);
+  for (size_t i = 0; i < n; i++)
+    if (enter(runtime, &found[i], &all[used], NULL) == S_OK)
+      used++;
+  g_free(found);
+  *codes = all;
+  *count = used;
+  return S_OK;
+}
+
+HRESULT
+cordbg_coreclr_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code *ret,
+                       cordbg_error *error)
+{
+  cordbg_dac_code found;
+  HRESULT hr = cordbg_dac_code_at(runtime->dac, address, &found, error);
+
+  return hr == S_OK ? enter(runtime, &found, ret, error) : hr;
+}
+
+HRESULT
+cordbg_coreclr_meet_code(cordbg_runtime *runtime, uint64_t method_desc, uint64_t address,
+                         cordbg_rt_code *ret, cordbg_error *error)
+{
+  (void)method_desc; /* the code manager answers at the notification already (measured, 10.0) */
+  return cordbg_coreclr_code_at(runtime, address, ret, error);
+}
+
+void
+cordbg_coreclr_free_codes_of(cordbg_runtime *runtime, cordbg_rt_id module, GArray *events)
+{
+  GHashTableIter iterator;
+  gpointer value;
+  GPtrArray *gone = g_ptr_array_new();
+
+  g_hash_table_iter_init(&iterator, runtime->codes->by_id);
+  while (g_hash_table_iter_next(&iterator, NULL, &value))
+    if (((cordbg_coreclr_code *)value)->rt.module == module)
+      g_ptr_array_add(gone, value);
+  for (guint i = 0; i < gone->len; i++)
+    forget(runtime, gone->pdata[i], events);
+  g_ptr_array_unref(gone);
+}
+
+HRESULT
+cordbg_coreclr_il_map(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_map **map, size_t *count,
+                      cordbg_error *error)
+{
+  const cordbg_coreclr_code *code = g_hash_table_lookup(runtime->codes->by_id, &id);
+
+  if (!code)
+    return cordbg_error_set(error, CORDBG_E_CODE_NOT_AVAILABLE, 0, 0,
+                            "there is no body of code with this id (any more)");
+  HRESULT hr = cordbg_dac_il_map(runtime->dac, code->rt.start, map, count, error);
+  if (hr == S_FALSE) {
+    *map = NULL;
+    *count = 0;
+  }
+  return FAILED(hr) ? hr : S_OK;
+}
+
+/* ---- Stacks ---- */
+
+HRESULT
+cordbg_coreclr_unwind(cordbg_runtime *runtime, int32_t tid,
+                      const struct user_regs_struct *registers, bool innermost,
+                      cordbg_rt_frame *ret, cordbg_error *error)
+{
+  cordbg_dac_code code;
+  cordbg_rt_frame frame = {0};
+  HRESULT hr = cordbg_dac_unwind(runtime->dac, tid, registers, innermost, &frame.kind, &code,
+                                 &frame.caller, error);
+
+  if (hr != S_OK)
+    return hr;
+  /* Code of no module's method (dynamic methods, IL stubs) is walked over, not shown. */
+  if (frame.kind == CORDBG_RT_FRAME_MANAGED && enter(runtime, &code, &frame.code, NULL) != S_OK)
+    frame.kind = CORDBG_RT_FRAME_STUB;
+  if (frame.kind == CORDBG_RT_FRAME_MANAGED) {
+    uint64_t offset = registers->rip - frame.code.start;
+    if (offset > frame.code.size && frame.code.cold_size)
+      offset = registers->rip - frame.code.cold_start + frame.code.size;
+    frame.native_offset = (uint32_t)offset;
+  }
+  *ret = frame;
+  return S_OK;
+}
+
+HRESULT
+cordbg_coreclr_next_managed(cordbg_runtime *runtime, int32_t tid,
+                            const struct user_regs_struct *registers, struct user_regs_struct *ret,
+                            cordbg_error *error)
+{
+  return cordbg_dac_next_managed(runtime->dac, tid, registers, ret, error);
+}
