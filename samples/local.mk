@@ -19,3 +19,4 @@ samples_stack_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 samples_stack_LDADD = libcordbg.la $(GLIB_LIBS)
 
 EXTRA_DIST += samples/README.md
+include samples/windbg-ext/windbg-ext.mk
