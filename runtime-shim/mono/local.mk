@@ -28,6 +28,7 @@ runtime_shim_mono_libmono_shim_la_SOURCES = \
   runtime-shim/mono/seq-points.c \
   runtime-shim/mono/stub.c \
   runtime-shim/mono/things.c \
+  runtime-shim/mono/transitions.c \
   runtime-shim/mono/unwind.c \
   runtime-shim/mono/unwind-ops.c
 runtime_shim_mono_libmono_shim_la_CPPFLAGS = $(AM_CPPFLAGS) -DCORDBG_PKGLIBEXECDIR='"$(pkglibexecdir)"'

@@ -365,6 +365,14 @@ uint32_t cordbg_mono_find_epilog(const uint8_t *code, uint32_t size, uint32_t le
 HRESULT cordbg_mono_unwind(cordbg_runtime *runtime, int32_t tid,
                            const struct user_regs_struct *registers, bool innermost,
                            cordbg_rt_frame *ret, cordbg_error *error);
+/* Is address in a body of which the runtime or an AOT image has a record? */
+bool cordbg_mono_is_code(cordbg_runtime *runtime, uint64_t address);
+
+/* ---- transitions.c ---- */
+
+HRESULT cordbg_mono_next_managed(cordbg_runtime *runtime, int32_t tid,
+                                 const struct user_regs_struct *registers,
+                                 struct user_regs_struct *ret, cordbg_error *error);
 
 /* ---- seq-points.c ---- */
 

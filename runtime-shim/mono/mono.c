@@ -323,4 +323,5 @@ const cordbg_runtime_ops cordbg_mono_ops = {
     .want_method = cordbg_mono_want_method,
     .synchronised = cordbg_mono_synchronised,
     .unwind = cordbg_mono_unwind,
+    .next_managed = cordbg_mono_next_managed,
 };

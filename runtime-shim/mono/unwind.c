@@ -406,6 +406,17 @@ unwind_stub(cordbg_runtime *runtime, const struct user_regs_struct *registers, c
 
 /* ---- Frames ---- */
 
+bool
+cordbg_mono_is_code(cordbg_runtime *runtime, uint64_t address)
+{
+  found_info found;
+  uint64_t start;
+  uint32_t size, unwind_info;
+
+  return find_info(runtime, address, &found) ||
+         cordbg_mono_aot_unwind(runtime, address, &start, &size, &unwind_info);
+}
+
 HRESULT
 cordbg_mono_unwind(cordbg_runtime *runtime, int32_t tid, const struct user_regs_struct *registers,
                    bool innermost, cordbg_rt_frame *ret, cordbg_error *error)

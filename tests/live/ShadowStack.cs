@@ -33,6 +33,9 @@ namespace Debuggees {
     [DllImport("libc")]
     static extern long syscall(long number);
 
+    [DllImport("libc")]
+    static extern int poll(IntPtr none, ulong count, int milliseconds);
+
     ShadowStack() {
       handle = GCHandle.Alloc(shadow, GCHandleType.Pinned);
       deleg = Guarded;
@@ -59,7 +62,9 @@ namespace Debuggees {
     long Choose(int depth, long value) {
       Enter(2);
       long result = value;
-      if (depth > 0)
+      if (Next() % 65536 == 0)
+        result = Native(value);
+      else if (depth > 0)
         switch (Next() % 7) {
         case 0: result = Wide(depth - 1, value, 2, 3, 4); break;
         case 1: result = deleg(depth - 1, value); break;
@@ -130,6 +135,13 @@ namespace Debuggees {
     long Sum(Large x) {
       Enter(8);
       long result = x.a + x.k + x.t;
+      Leave();
+      return result;
+    }
+
+    long Native(long value) {
+      Enter(10);
+      long result = value + poll(IntPtr.Zero, 0, 2);
       Leave();
       return result;
     }

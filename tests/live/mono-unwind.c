@@ -12,10 +12,11 @@
 
 static const cordbg_runtime_ops *const ops = &cordbg_mono_ops;
 
-enum { THREADS = 2, WALKS = 1000, FRAMES_MAX = 512, SHADOW_MAX = 255 };
+enum { THREADS = 2, WALKS = 1000, FRAMES_MAX = 512, SHADOW_MAX = 255, NATIVE = 10 };
 
-static const char *const method_names[] = {NULL,      "Step",     "Choose", "Wide", "Guarded",
-                                           "Generic", "Floating", "Big",    "Sum",  "Run"};
+static const char *const method_names[] = {NULL,      "Step",    "Choose",   "Wide",
+                                           "Guarded", "Generic", "Floating", "Big",
+                                           "Sum",     "Run",     "Native"};
 
 typedef struct thread_truth {
   int tid;
@@ -47,14 +48,9 @@ number_of(session *s, const cordbg_rt_code *code)
 
 /* From managed code to the native frame behind it. False: the thread stands in native code. */
 static bool
-walk_thread(session *s, const thread_truth *t, walk *ret)
+walk_from(session *s, const thread_truth *t, struct user_regs_struct now, bool innermost, walk *ret)
 {
-  cordbg_registers registers;
-  bool innermost = true;
-
   *ret = (walk){0};
-  assert_ok(cordbg_tracer_get_registers(s->tracer, t->tid, &registers, &test_error));
-  struct user_regs_struct now = registers.general;
   for (;; innermost = false) {
     cordbg_rt_frame frame;
     HRESULT hr = ops->unwind(s->runtime, t->tid, &now, innermost, &frame, &test_error);
@@ -76,7 +72,26 @@ walk_thread(session *s, const thread_truth *t, walk *ret)
     now = frame.caller;
   }
   ret->base = now;
-  return !innermost;
+  return ret->frames > 0;
+}
+
+/* The thread stands in a function that Native called: the runtime has its frame on record. */
+static bool
+walk_from_native(session *s, const thread_truth *t, const struct user_regs_struct *now, walk *ret)
+{
+  struct user_regs_struct managed;
+  int64_t shadow[SHADOW_MAX + 1];
+
+  assert_ok(cordbg_target_read_exact(s->target, CORDBG_VIEW_CLIENT, t->shadow, shadow,
+                                     sizeof(shadow), &test_error));
+  assert_in_range(shadow[0], 1, SHADOW_MAX);
+  if (shadow[shadow[0]] != NATIVE)
+    return false;
+  assert_ok(ops->next_managed(s->runtime, t->tid, now, &managed, &test_error));
+  assert_true(managed.rsp > now->rsp);
+  assert_true(walk_from(s, t, managed, false, ret));
+  assert_int_equal(ret->count, shadow[0]);
+  return true;
 }
 
 /*
@@ -99,7 +114,8 @@ compare(session *s, const thread_truth *t, const walk *w, unsigned index)
   for (unsigned i = 0; i < depth; i++)
     if (methods[i] != (unsigned)shadow[depth - i])
       fail_msg("walk %u of thread %d, frame %u: %s, the program says %s", index, t->tid, i,
-               method_names[methods[i]], method_names[shadow[depth - i] % 10]);
+               method_names[methods[i]],
+               method_names[shadow[depth - i] % G_N_ELEMENTS(method_names)]);
 }
 
 /* What the thread's first method was called with has to come back, all callee-saved registers. */
@@ -125,7 +141,7 @@ frames_at_random_stops_agree_with_the_stack_that_the_program_keeps(void **state)
   debuggee d;
   session s;
   thread_truth threads[THREADS] = {{0}};
-  unsigned walks = 0, native = 0, stubs = 0, frames = 0;
+  unsigned walks = 0, native = 0, transitions = 0, stubs = 0, frames = 0;
   g_autofree char *path = g_strdup_printf("%s/tests/live/ShadowStack.exe", TEST_BUILD_FOLDER);
   const char *const argv[] = {"mono", path, NULL};
 
@@ -138,15 +154,20 @@ frames_at_random_stops_agree_with_the_stack_that_the_program_keeps(void **state)
     threads[i].shadow = address;
   }
   session_attach(&s, d.pid);
-  for (unsigned stop = 0; walks < WALKS; stop++) {
+  for (unsigned stop = 0; walks - transitions < WALKS || transitions < 20; stop++) {
     if (stop == 4 * WALKS)
       fail_msg("%u walks only; %u stops in native code", walks, native);
     session_run_for(&s, 1);
     for (unsigned i = 0; i < THREADS; i++) {
       walk w;
-      if (!walk_thread(&s, &threads[i], &w)) {
-        native++;
-        continue;
+      cordbg_registers now;
+      assert_ok(cordbg_tracer_get_registers(s.tracer, threads[i].tid, &now, &test_error));
+      if (!walk_from(&s, &threads[i], now.general, true, &w)) {
+        if (!walk_from_native(&s, &threads[i], &now.general, &w)) {
+          native++;
+          continue;
+        }
+        transitions++;
       }
       /* A transition in the middle: the rest is behind native frames. */
       if (threads[i].has_base && w.base.rsp < threads[i].base.rsp) {
@@ -160,8 +181,8 @@ frames_at_random_stops_agree_with_the_stack_that_the_program_keeps(void **state)
       stubs += w.stubs;
     }
   }
-  printf("%u walks, %u frames, %u of stubs; %u stops in native code\n", walks, frames, stubs,
-         native);
+  printf("%u walks (%u from a transition), %u frames, %u of stubs; %u other stops in native code\n",
+         walks, transitions, frames, stubs, native);
   session_detach(&s);
   debuggee_check_alive(&d);
   debuggee_end(&d);
