@@ -487,7 +487,9 @@ cordbg_symbols_document_points(const cordbg_symbols *symbols, uint32_t document,
   const GArray *lines = get_lines(symbols);
   guint first = lower_bound(lines, document, 0);
   guint end = lower_bound(lines, document + 1, 0);
-  *ret = (const cordbg_line_match *)(const void *)lines->data + first;
+  const cordbg_line_match *all = (const cordbg_line_match *)(const void *)lines->data;
+  /* A table without lines has no memory at all. */
+  *ret = first < end ? all + first : NULL;
   *ret_count = end - first;
   return S_OK;
 }
