@@ -145,11 +145,11 @@ await_exit(adapter *a)
   assert_true(exited);
 }
 
+/* Behind ExitProcess: nothing of the adapter is called any more. */
 static void
-on_exit_process(void *data, ICorDebugProcess *process)
+on_ended(void *data)
 {
   adapter *a = data;
-  (void)process;
   pthread_mutex_lock(&a->lock);
   a->exited = true;
   pthread_cond_broadcast(&a->changed);
@@ -203,7 +203,8 @@ attach(adapter *a, IUnknown *unknown)
   a->hooks = (sample_hooks){.data = a,
                             .load_module = on_load_module,
                             .breakpoint = on_breakpoint,
-                            .exit_process = on_exit_process};
+                            .ended = on_ended,
+                            .ended_data = a};
   ICorDebug_Initialize(a->cordebug);
   ICorDebugManagedCallback *managed = sample_managed_callback(&a->hooks);
   ICorDebug_SetManagedHandler(a->cordebug, managed);
