@@ -122,6 +122,66 @@ an_attach_replays_the_process_its_images_and_threads(void **state)
   g_string_free(s->story, TRUE);
 }
 
+typedef struct changing {
+  uint64_t base; /* of the library while it is loaded */
+  unsigned loads, unloads, births, ends;
+} changing;
+
+static then
+changing_hook(client *c, const told *what)
+{
+  changing *all = c->data;
+  char name[256];
+  if (what->event == NULL || !client_count(c, "CreateThread"))
+    return GO_ON; /* the replay */
+  switch (what->event->dwDebugEventCode) {
+  case LOAD_DLL_DEBUG_EVENT:
+    library_name(c, what->process, what->event, name, sizeof name);
+    if (strstr(name, "libutil") == NULL)
+      break;
+    all->base = (uintptr_t)what->event->u.LoadDll.lpBaseOfDll;
+    all->loads++;
+    break;
+  case UNLOAD_DLL_DEBUG_EVENT:
+    if (all->base == 0) /* loaded before the replay was over */
+      break;
+    hook_true((uintptr_t)what->event->u.UnloadDll.lpBaseOfDll == all->base);
+    hook_true(++all->unloads == all->loads);
+    break;
+  case CREATE_THREAD_DEBUG_EVENT:
+    hook_true(what->event->u.CreateThread.lpThreadLocalBase != NULL);
+    all->births++;
+    break;
+  case EXIT_THREAD_DEBUG_EVENT:
+    all->ends++;
+    break;
+  default:
+    break;
+  }
+  return GO_ON;
+}
+
+static void
+libraries_and_threads_are_told_as_they_come_and_go(void **state)
+{
+  (void)state;
+  static client c;
+  program p;
+  changing all = {0};
+  program_start_mono(&p, "../../tests/live/Libraries", "60", NULL);
+  client_open(&c, changing_hook, &all);
+  assert_ok(client_attach(&c, p.pid, TRUE));
+  client_await(&c, "CreateThread", 1);
+  client_await(&c, "NativeUnloadDll", 12);
+  client_await(&c, "NativeExitThread", 12);
+  client_close(&c);
+  assert_in_range(all.loads, 10, 1000);
+  assert_in_range(all.births, 10, 1000);
+  assert_in_range(all.ends, 10, 1000);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
 /* NullReferenceException and DivideByZeroException are the runtime's signals. */
 static void
 managed_exceptions_are_no_crashes(void **state)
@@ -348,6 +408,7 @@ main(void)
 {
   const struct CMUnitTest tests[] = {
       CLIENT_TEST(an_attach_replays_the_process_its_images_and_threads),
+      CLIENT_TEST(libraries_and_threads_are_told_as_they_come_and_go),
       CLIENT_TEST(managed_exceptions_are_no_crashes),
       CLIENT_TEST(a_signal_that_nobody_handles_can_be_taken_back),
       CLIENT_TEST(a_signal_that_is_not_taken_back_ends_the_process),

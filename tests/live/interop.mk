@@ -11,3 +11,9 @@ tests_live_interop_mono_SOURCES = tests/live/interop-mono.c $(icordebug_client)
 tests_live_interop_mono_CFLAGS = $(icordebug_cflags)
 tests_live_interop_mono_LDADD = $(icordebug_libs)
 endif
+
+EXTRA_DIST += tests/live/Libraries.cs
+if HAVE_MCS
+noinst_DATA += tests/live/Libraries.exe
+CLEANFILES += tests/live/Libraries.exe tests/live/Libraries.exe.mdb
+endif
