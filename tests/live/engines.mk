@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The debugger engines' doors beyond the contracts' rows (memory.mk has those). After memory.mk.
 if HAVE_CMOCKA
-engines_tests = tests/live/test-engines-expressions tests/live/test-engines-extension
+engines_tests = tests/live/test-engines-expressions tests/live/test-engines-extension \
+	tests/live/test-engines-mono
 check_PROGRAMS += $(engines_tests)
 TESTS += $(engines_tests)
 tests_live_test_engines_expressions_SOURCES = tests/live/engines-expressions.c $(memory_live_child)
@@ -10,4 +11,10 @@ tests_live_test_engines_expressions_LDADD = $(memory_live_traced)
 tests_live_test_engines_extension_SOURCES = tests/live/engines-extension.c $(memory_live_fixture)
 tests_live_test_engines_extension_CFLAGS = $(memory_live_cflags)
 tests_live_test_engines_extension_LDADD = $(memory_live_traced)
+tests_live_test_engines_mono_SOURCES = tests/live/engines-mono.c
+tests_live_test_engines_mono_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DHOST='"$(abs_builddir)/samples/windbg-ext/windbg-ext"' \
+	-DEXTENSION='"$(abs_builddir)/samples/windbg-ext/.libs/codeview.so"'
+tests_live_test_engines_mono_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_test_engines_mono_LDADD = $(CMOCKA_LIBS)
 endif
