@@ -150,6 +150,36 @@ collect(int pid, candidate *candidates, size_t max, size_t *count, uint64_t *age
   return S_OK;
 }
 
+/*
+ * The version is text that mono_get_runtime_build_info formats: its code loads the address of it.
+ * Asked before any of the runtime's code runs, so the code is looked at instead of called.
+ */
+static void
+find_version(int pid, uint64_t base, char *ret, size_t size)
+{
+  uint64_t function = cordbg_mono_export(peek_process, &pid, base, "mono_get_runtime_build_info");
+  uint8_t code[64];
+
+  if (!function || !peek_process(&pid, function, code, sizeof(code)))
+    return;
+  for (size_t at = 0; at + 7 <= sizeof(code); at++) {
+    char text[32] = {0};
+    int32_t distance;
+    unsigned part[4];
+    int end = 0;
+    if (code[at] != 0x48 || code[at + 1] != 0x8d || (code[at + 2] & 0xc7) != 0x05)
+      continue; /* lea disp32(%rip), register */
+    memcpy(&distance, code + at + 3, sizeof(distance));
+    if (!peek_process(&pid, function + at + 7 + (uint64_t)(int64_t)distance, text,
+                      sizeof(text) - 1) ||
+        sscanf(text, "%u.%u.%u.%u%n", &part[0], &part[1], &part[2], &part[3], &end) != 4 ||
+        end == 0 || text[end] != 0)
+      continue;
+    g_strlcpy(ret, text, size);
+    return;
+  }
+}
+
 HRESULT
 cordbg_mono_detect(int pid, cordbg_mono_place *ret, cordbg_error *error)
 {
@@ -176,6 +206,7 @@ cordbg_mono_detect(int pid, cordbg_mono_place *ret, cordbg_error *error)
     g_strlcpy(ret->info.library, c->path, sizeof(ret->info.library));
     ret->info.base = c->base;
     ret->info.size = c->end - c->base;
+    find_version(pid, c->base, ret->info.version, sizeof(ret->info.version));
     return S_OK;
   }
   if (named && is_32_bit(pid))

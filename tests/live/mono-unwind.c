@@ -188,11 +188,29 @@ frames_at_random_stops_agree_with_the_stack_that_the_program_keeps(void **state)
   debuggee_end(&d);
 }
 
+static void
+the_version_is_the_one_that_the_runtime_prints(void **state)
+{
+  debuggee d;
+  session s;
+  g_autofree char *text = NULL;
+
+  (void)state;
+  assert_true(g_spawn_command_line_sync("mono --version", &text, NULL, NULL, NULL));
+  debuggee_start_mono(&d, "Counter", NULL);
+  session_attach(&s, d.pid);
+  g_autofree char *expected = g_strdup_printf(" version %s ", s.runtime->place.info.version);
+  assert_non_null(strstr(text, expected));
+  session_detach(&s);
+  debuggee_end(&d);
+}
+
 int
 main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(frames_at_random_stops_agree_with_the_stack_that_the_program_keeps),
+      cmocka_unit_test(the_version_is_the_one_that_the_runtime_prints),
   };
 
   skip_without_mono();
