@@ -29,8 +29,14 @@ debuggee(const char *name)
 {
   const char *folder = g_getenv("CORDBG_DEBUGGEES");
   char *path = g_build_filename(folder ? folder : "samples/debuggees", name, NULL);
-  g_autofree char *mono = g_find_program_in_path("mono");
-  if (mono == NULL || !g_file_test(path, G_FILE_TEST_EXISTS)) {
+  bool net = g_str_has_suffix(name, ".dll");
+  g_autofree char *runtime = g_find_program_in_path(net ? "dotnet" : "mono");
+  if (net && runtime == NULL) {
+    printf("SKIP: dotnet is not installed\n");
+    g_free(path);
+    skip();
+  }
+  if (runtime == NULL || !g_file_test(path, G_FILE_TEST_EXISTS)) {
     printf("SKIP: %s cannot be run: mono or the compiled debuggee is missing\n", name);
     g_free(path);
     skip();
@@ -63,7 +69,8 @@ static GPid
 start(const char *program, int *output)
 {
   g_autoptr(GError) error = NULL;
-  char *arguments[] = {"mono", (char *)program, NULL};
+  const char *runtime = g_str_has_suffix(program, ".dll") ? "dotnet" : "mono";
+  char *arguments[] = {(char *)runtime, (char *)program, NULL};
   GPid pid = 0;
   char byte;
   if (!g_spawn_async_with_pipes(NULL, arguments, NULL,
@@ -142,9 +149,8 @@ check_document(const char *text, unsigned managed, unsigned native)
 static void
 readmem_launches_a_program(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = debuggee(*state);
   g_autofree char *output = NULL, *errors = NULL;
-  (void)state;
   int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Debuggees.Counter:Tick",
                  "--native", "getppid", "--launch", program, NULL);
   if (code != 0)
@@ -156,10 +162,9 @@ readmem_launches_a_program(void **state)
 static void
 readmem_attaches_to_a_running_program_which_lives(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = debuggee(*state);
   g_autofree char *output = NULL, *errors = NULL;
   int pipe;
-  (void)state;
   GPid pid = start(program, &pipe);
   g_autofree char *number = g_strdup_printf("%d", pid);
   int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Debuggees.Counter:Tick",
@@ -173,9 +178,8 @@ readmem_attaches_to_a_running_program_which_lives(void **state)
 static void
 readmem_prints_text_that_marks_what_differs(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = debuggee(*state);
   g_autofree char *output = NULL, *errors = NULL;
-  (void)state;
   assert_int_equal(run(&output, &errors, "samples/readmem", "--break", "Debuggees.Counter:Tick",
                        "--native", "getppid", "--launch", program, NULL),
                    0);
@@ -188,9 +192,8 @@ readmem_prints_text_that_marks_what_differs(void **state)
 static void
 attach_break_counts_and_detaches(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = debuggee(*state);
   int pipe;
-  (void)state;
   GPid pid = start(program, &pipe);
   g_autofree char *number = g_strdup_printf("%d", pid);
   for (int i = 0; i < 2; i++) { /* a second attach finds the agent inert and wakes it */
@@ -456,10 +459,31 @@ int
 main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(readmem_launches_a_program),
-      cmocka_unit_test(readmem_attaches_to_a_running_program_which_lives),
-      cmocka_unit_test(readmem_prints_text_that_marks_what_differs),
-      cmocka_unit_test(attach_break_counts_and_detaches),
+      {"readmem_launches_a_program_on_mono", readmem_launches_a_program, NULL, NULL,
+       (char *)"Counter.exe"},
+      {"readmem_launches_a_program_on_net", readmem_launches_a_program, NULL, NULL,
+       (char *)"net/Counter.dll"},
+      {"readmem_launches_a_program_on_net_release", readmem_launches_a_program, NULL, NULL,
+       (char *)"net/release/Counter.dll"},
+      {"readmem_attaches_to_a_running_program_which_lives_on_mono",
+       readmem_attaches_to_a_running_program_which_lives, NULL, NULL, (char *)"Counter.exe"},
+      {"readmem_attaches_to_a_running_program_which_lives_on_net",
+       readmem_attaches_to_a_running_program_which_lives, NULL, NULL, (char *)"net/Counter.dll"},
+      {"readmem_attaches_to_a_running_program_which_lives_on_net_release",
+       readmem_attaches_to_a_running_program_which_lives, NULL, NULL,
+       (char *)"net/release/Counter.dll"},
+      {"readmem_prints_text_that_marks_what_differs_on_mono",
+       readmem_prints_text_that_marks_what_differs, NULL, NULL, (char *)"Counter.exe"},
+      {"readmem_prints_text_that_marks_what_differs_on_net",
+       readmem_prints_text_that_marks_what_differs, NULL, NULL, (char *)"net/Counter.dll"},
+      {"readmem_prints_text_that_marks_what_differs_on_net_release",
+       readmem_prints_text_that_marks_what_differs, NULL, NULL, (char *)"net/release/Counter.dll"},
+      {"attach_break_counts_and_detaches_on_mono", attach_break_counts_and_detaches, NULL, NULL,
+       (char *)"Counter.exe"},
+      {"attach_break_counts_and_detaches_on_net", attach_break_counts_and_detaches, NULL, NULL,
+       (char *)"net/Counter.dll"},
+      {"attach_break_counts_and_detaches_on_net_release", attach_break_counts_and_detaches, NULL,
+       NULL, (char *)"net/release/Counter.dll"},
       cmocka_unit_test(readmem_breaks_on_a_source_line),
       cmocka_unit_test(attach_break_counts_hits_of_a_source_line),
       cmocka_unit_test(a_line_without_code_is_refused_and_the_nearest_named),
