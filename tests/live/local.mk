@@ -9,3 +9,4 @@ include tests/live/tracer.mk
 include tests/live/interop.mk
 include tests/live/dbgshim.mk
 include tests/live/dac.mk
+include tests/live/coreclr.mk
