@@ -207,6 +207,32 @@ attach_break_counts_and_detaches(void **state)
   stop_debuggee(pid, pipe);
 }
 
+static void
+a_net_program_is_attached_under_each_setting_of_its_runtime(void **state)
+{
+  static const char *const settings[] = {"EnableWriteXorExecute=0", "TieredCompilation=0",
+                                         "ReadyToRun=0", "EnableDiagnostics=0", "gcServer=1"};
+  g_autofree char *program = debuggee("net/release/Counter.dll");
+  (void)state;
+  for (size_t i = 0; i < G_N_ELEMENTS(settings); i++) {
+    g_autofree char *name = g_strdup_printf("DOTNET_%s", settings[i]);
+    g_autofree char *output = NULL, *errors = NULL;
+    char *value = strchr(name, '=');
+    int pipe;
+    *value++ = '\0';
+    g_setenv(name, value, TRUE);
+    GPid pid = start(program, &pipe);
+    g_unsetenv(name);
+    g_autofree char *number = g_strdup_printf("%d", pid);
+    int code = run(&output, &errors, "samples/attach-break", "--pid", number, "--break",
+                   "Debuggees.Counter:Tick", "--count", "100", NULL);
+    if (code != 0)
+      fail_msg("%s: exit code %d: %s", settings[i], code, errors);
+    assert_non_null(strstr(output, "100 hits in"));
+    stop_debuggee(pid, pipe);
+  }
+}
+
 /* One clear line on stderr, nothing on stdout, exit code 2. */
 static void
 assert_refused(int code, const char *output, const char *errors, const char *because)
@@ -484,6 +510,7 @@ main(void)
        (char *)"net/Counter.dll"},
       {"attach_break_counts_and_detaches_on_net_release", attach_break_counts_and_detaches, NULL,
        NULL, (char *)"net/release/Counter.dll"},
+      cmocka_unit_test(a_net_program_is_attached_under_each_setting_of_its_runtime),
       cmocka_unit_test(readmem_breaks_on_a_source_line),
       cmocka_unit_test(attach_break_counts_hits_of_a_source_line),
       cmocka_unit_test(a_line_without_code_is_refused_and_the_nearest_named),
