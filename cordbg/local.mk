@@ -7,6 +7,7 @@ cordbg_liball_la_SOURCES = cordbg/create.c cordbg/export.h cordbg/log.c cordbg/l
 cordbg_liball_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 cordbg_liball_la_LIBADD = \
 	cordbg/icordebug/libicordebug.la \
+	runtime-shim/libbeside.la \
 	cordbg/memory/libengines.la \
 	cordbg/native/libnative.la \
 	cordbg/metadata/libmetadata.la \

@@ -28,8 +28,6 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/session.c \
 	cordbg/icordebug/thread.c \
 	cordbg/icordebug/unmanaged.c \
-	runtime-shim/await.c \
-	runtime-shim/await.h \
 	cordbg/icordebug/unmanaged.h \
 	cordbg/icordebug/unmanaged-images.c \
 	cordbg/icordebug/unmanaged-images.h \

@@ -170,8 +170,6 @@ HRESULT cordbg_coreclr_next_managed(cordbg_runtime *runtime, int32_t tid,
 /* NULL and the reason when the module has no readable metadata. */
 const cordbg_image *cordbg_coreclr_metadata(cordbg_runtime *runtime, cordbg_coreclr_module *module,
                                             cordbg_error *error);
-/* IL that the runtime compiles: not abstract, not native, not the runtime's own. */
-bool cordbg_coreclr_has_il(const cordbg_metadata *metadata, uint32_t method_rid);
 HRESULT cordbg_coreclr_find_methods(cordbg_runtime *runtime, cordbg_rt_id module, const char *type,
                                     const char *method, uint32_t **tokens, size_t *count,
                                     cordbg_error *error);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime-shim/coreclr/coreclr-private.h"
+#include "runtime-shim/image-methods.h"
 
 struct cordbg_coreclr_wants {
   GHashTable *counts; /* {module id, token} -> times wanted */
@@ -89,7 +90,7 @@ want_status(cordbg_runtime *runtime, cordbg_coreclr_module *module, uint32_t tok
 {
   const cordbg_image *image = cordbg_coreclr_metadata(runtime, module, NULL);
 
-  if (image && !cordbg_coreclr_has_il(cordbg_image_metadata(image), token & CORDBG_RID_MAX))
+  if (image && !cordbg_rt_has_il(cordbg_image_metadata(image), token & CORDBG_RID_MAX))
     return CORDBG_RT_WANT_NO_BODY;
   return CORDBG_RT_WANT_OK;
 }

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "runtime-shim/image-methods.h"
 #include "runtime-shim/mono/mono-private.h"
 
 typedef struct work {
@@ -364,7 +365,7 @@ want_status(cordbg_runtime *runtime, cordbg_mono_module *module, uint32_t token)
 {
   const cordbg_image *image = cordbg_mono_metadata(runtime, module, NULL);
 
-  if (image && !cordbg_mono_has_il(cordbg_image_metadata(image), token & CORDBG_RID_MAX))
+  if (image && !cordbg_rt_has_il(cordbg_image_metadata(image), token & CORDBG_RID_MAX))
     return CORDBG_RT_WANT_NO_BODY;
   return runtime->interpreter ? CORDBG_RT_WANT_INTERPRETED : CORDBG_RT_WANT_OK;
 }

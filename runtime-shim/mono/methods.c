@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Methods by name and by token, answered from the image's own metadata: the bytes that the
- * runtime itself uses (the target's memory), so a file replaced on disk does not mislead. Emitted
+ * Methods by name and by token, answered from the image's own metadata (image-methods.h). Emitted
  * modules have no image; their methods have no names here.
  */
 #include "config.h"
 
-#include <string.h>
-
-#include "cordbg/metadata/method-body.h"
+#include "runtime-shim/image-methods.h"
 #include "runtime-shim/mono/mono-private.h"
-
-/* CorMethodAttr and CorMethodImpl bits. */
-enum {
-  METHOD_ABSTRACT = 0x400,
-  METHOD_PINVOKE = 0x2000,
-  IMPL_NOT_IL = 0x3,
-  IMPL_INTERNAL = 0x1000
-};
-
-typedef struct image_source {
-  cordbg_target *target; /* a reference */
-  uint64_t base;
-} image_source;
-
-static HRESULT
-read_image(void *context, uint64_t offset, void *buffer, size_t size, cordbg_error *error)
-{
-  const image_source *source = context;
-
-  return cordbg_target_read_exact(source->target, CORDBG_VIEW_PRISTINE, source->base + offset,
-                                  buffer, size, error);
-}
-
-static void
-destroy_source(void *context)
-{
-  image_source *source = context;
-
-  cordbg_target_unref(source->target);
-  g_free(source);
-}
 
 const cordbg_image *
 cordbg_mono_metadata(cordbg_runtime *runtime, cordbg_mono_module *module, cordbg_error *error)
@@ -60,40 +26,10 @@ cordbg_mono_metadata(cordbg_runtime *runtime, cordbg_mono_module *module, cordbg
       return module->metadata;
     }
   }
-  image_source *source = g_new(image_source, 1);
-  *source = (image_source){cordbg_target_ref(runtime->target), module->base};
-  if (FAILED(cordbg_image_open_reader(read_image, module->size, CORDBG_IMAGE_LAYOUT_FILE,
-                                      destroy_source, source, &module->metadata, error))) {
+  if (FAILED(cordbg_rt_open_image(runtime->target, module->base, module->size,
+                                  CORDBG_IMAGE_LAYOUT_FILE, &module->metadata, error)))
     module->metadata = NULL;
-    destroy_source(source);
-    return NULL;
-  }
   return module->metadata;
-}
-
-/* ---- Names ---- */
-
-/* The TypeDef named "Namespace.Outer+Inner" (or with /); 0: none. */
-static uint32_t
-find_type(const cordbg_metadata *metadata, const char *type)
-{
-  uint32_t rid = 0;
-  const char *at = type;
-
-  for (bool outer = true;; outer = false) {
-    size_t length = strcspn(at, "+/");
-    size_t name_space = 0, name = 0;
-    if (outer) /* the last dot that is not the first of ".." or at the end parts the namespace */
-      for (size_t i = 0; i + 1 < length; i++)
-        if (at[i] == '.' && i > 0) {
-          name_space = i;
-          name = i + 1;
-        }
-    rid = cordbg_metadata_find_type(metadata, at, name_space, at + name, length - name, rid);
-    if (!rid || !at[length])
-      return rid;
-    at += length + 1;
-  }
 }
 
 HRESULT
@@ -107,132 +43,36 @@ cordbg_mono_find_methods(cordbg_runtime *runtime, cordbg_rt_id id, const char *t
   const cordbg_image *image = cordbg_mono_metadata(runtime, module, error);
   if (!image && !(module->flags & CORDBG_RT_MODULE_DYNAMIC))
     return CORDBG_E_MISSING_METADATA;
-  GArray *found = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-  const cordbg_metadata *metadata = image ? cordbg_image_metadata(image) : NULL;
-  uint32_t rid = metadata ? find_type(metadata, type) : 0;
-  if (rid) {
-    cordbg_run run = cordbg_metadata_type_methods(metadata, rid);
-    for (uint32_t i = run.first; i < run.end; i++) {
-      uint32_t method_rid = cordbg_metadata_run_rid(metadata, &run, i);
-      uint32_t token = (uint32_t)CORDBG_TABLE_METHOD_DEF << 24 | method_rid;
-      if (strcmp(cordbg_metadata_column_string(metadata, CORDBG_TABLE_METHOD_DEF, method_rid,
-                                               CORDBG_METHOD_DEF_NAME),
-                 method) == 0)
-        g_array_append_val(found, token);
-    }
-  }
-  *count = found->len;
-  *tokens = (uint32_t *)(void *)g_array_free(found, FALSE);
-  return *count ? S_OK : S_FALSE;
+  return cordbg_rt_find_methods(image, type, method, tokens, count);
 }
 
-/* "Namespace.Outer+Inner"; bounded, since hostile tables may nest in a circle. */
-static char *
-type_name(const cordbg_metadata *metadata, uint32_t rid)
-{
-  GString *name = g_string_new(NULL);
-
-  for (unsigned depth = 0; rid && depth < 64; depth++) {
-    uint32_t outer = cordbg_metadata_enclosing_type(metadata, rid);
-    const char *name_space = cordbg_metadata_column_string(metadata, CORDBG_TABLE_TYPE_DEF, rid,
-                                                           CORDBG_TYPE_DEF_NAMESPACE);
-    if (depth)
-      g_string_prepend_c(name, '+');
-    g_string_prepend(name, cordbg_metadata_column_string(metadata, CORDBG_TABLE_TYPE_DEF, rid,
-                                                         CORDBG_TYPE_DEF_NAME));
-    if (!outer && *name_space) {
-      g_string_prepend_c(name, '.');
-      g_string_prepend(name, name_space);
-    }
-    rid = outer;
-  }
-  g_string_truncate(name, MIN(name->len, CORDBG_RT_NAME_MAX));
-  return g_string_free(name, FALSE);
-}
-
-/* The metadata of a module that has this method, or NULL and E_INVALIDARG in *hr. */
-static const cordbg_metadata *
-metadata_of(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token, const cordbg_image **image,
-            HRESULT *hr, cordbg_error *error)
+HRESULT
+cordbg_mono_method_name(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token, char **type,
+                        char **method, cordbg_error *error)
 {
   cordbg_mono_module *module = cordbg_mono_module_by_id(runtime, id, error);
 
-  *hr = E_INVALIDARG;
   if (!module)
-    return NULL;
-  *image = cordbg_mono_metadata(runtime, module, error);
-  if (!*image) {
-    *hr = CORDBG_E_MISSING_METADATA;
-    return NULL;
-  }
-  const cordbg_metadata *metadata = cordbg_image_metadata(*image);
-  if (token >> 24 == CORDBG_TABLE_METHOD_DEF && cordbg_metadata_token_valid(metadata, token))
-    return metadata;
-  cordbg_error_set(error, E_INVALIDARG, 0, 0, "%s has no method 0x%08x", module->name, token);
-  return NULL;
+    return E_INVALIDARG;
+  const cordbg_image *image = cordbg_mono_metadata(runtime, module, error);
+  if (!image)
+    return CORDBG_E_MISSING_METADATA;
+  return cordbg_rt_method_name(image, module->name, token, type, method, error);
 }
 
 HRESULT
-cordbg_mono_method_name(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token, char **type,
-                        char **method, cordbg_error *error)
-{
-  const cordbg_image *image;
-  HRESULT hr;
-  const cordbg_metadata *metadata = metadata_of(runtime, module, token, &image, &hr, error);
-
-  if (!metadata)
-    return hr;
-  uint32_t rid = token & CORDBG_RID_MAX;
-  if (type)
-    *type = type_name(metadata, cordbg_metadata_method_type(metadata, rid));
-  if (method)
-    *method = g_strndup(cordbg_metadata_column_string(metadata, CORDBG_TABLE_METHOD_DEF, rid,
-                                                      CORDBG_METHOD_DEF_NAME),
-                        CORDBG_RT_NAME_MAX);
-  return S_OK;
-}
-
-bool
-cordbg_mono_has_il(const cordbg_metadata *metadata, uint32_t rid)
-{
-  uint32_t flags =
-      cordbg_metadata_column(metadata, CORDBG_TABLE_METHOD_DEF, rid, CORDBG_METHOD_DEF_FLAGS);
-  uint32_t impl =
-      cordbg_metadata_column(metadata, CORDBG_TABLE_METHOD_DEF, rid, CORDBG_METHOD_DEF_IMPL_FLAGS);
-
-  return !(flags & (METHOD_ABSTRACT | METHOD_PINVOKE)) && !(impl & (IMPL_NOT_IL | IMPL_INTERNAL)) &&
-         cordbg_metadata_column(metadata, CORDBG_TABLE_METHOD_DEF, rid, CORDBG_METHOD_DEF_RVA) != 0;
-}
-
-HRESULT
-cordbg_mono_get_method(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
+cordbg_mono_get_method(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token,
                        cordbg_rt_method *ret, cordbg_error *error)
 {
-  const cordbg_image *image;
-  cordbg_method_body body;
-  uint64_t offset, available;
-  HRESULT hr;
-  const cordbg_metadata *metadata = metadata_of(runtime, module, token, &image, &hr, error);
+  cordbg_mono_module *module = cordbg_mono_module_by_id(runtime, id, error);
 
-  if (!metadata)
-    return hr;
-  uint32_t rid = token & CORDBG_RID_MAX;
-  uint32_t type = cordbg_metadata_method_type(metadata, rid);
-  *ret = (cordbg_rt_method){.module = module,
-                            .token = token,
-                            .class_token = type ? (uint32_t)CORDBG_TABLE_TYPE_DEF << 24 | type : 0};
-  uint32_t rva =
-      cordbg_metadata_column(metadata, CORDBG_TABLE_METHOD_DEF, rid, CORDBG_METHOD_DEF_RVA);
-  if (!cordbg_mono_has_il(metadata, rid) ||
-      cordbg_method_body_init(&body, image, rid, NULL) != S_OK)
-    return S_OK;
-  if (SUCCEEDED(cordbg_pe_rva_to_offset(cordbg_image_pe(image), cordbg_image_source(image), rva,
-                                        &offset, &available, NULL))) {
-    const cordbg_mono_module *owner = cordbg_mono_module_by_id(runtime, module, NULL);
-    ret->il_address = owner->base + offset + (uint64_t)(body.code - body.span.data);
-    ret->il_size = body.code_size;
-    ret->local_signature = body.local_signature;
-  }
-  cordbg_method_body_deinit(&body);
-  return S_OK;
+  if (!module)
+    return E_INVALIDARG;
+  const cordbg_image *image = cordbg_mono_metadata(runtime, module, error);
+  if (!image)
+    return CORDBG_E_MISSING_METADATA;
+  HRESULT hr = cordbg_rt_get_method(image, module->name, module->base, token, ret, error);
+  if (SUCCEEDED(hr))
+    ret->module = id;
+  return hr;
 }

@@ -390,8 +390,6 @@ bool cordbg_mono_leb128(const uint8_t *data, size_t size, size_t *at, uint32_t *
 /* NULL and the reason when the module has no readable metadata. */
 const cordbg_image *cordbg_mono_metadata(cordbg_runtime *runtime, cordbg_mono_module *module,
                                          cordbg_error *error);
-/* IL that the runtime compiles: not abstract, not native, not the runtime's own. */
-bool cordbg_mono_has_il(const cordbg_metadata *metadata, uint32_t method_rid);
 HRESULT cordbg_mono_find_methods(cordbg_runtime *runtime, cordbg_rt_id module, const char *type,
                                  const char *method, uint32_t **tokens, size_t *count,
                                  cordbg_error *error);
