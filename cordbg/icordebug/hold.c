@@ -176,6 +176,7 @@ cordbg_hold_attach(int pid, cordbg_hold **ret, cordbg_error *error)
     hr = cordbg_runtime_find(pid, &shim, &info, error);
   }
   if (hr == S_FALSE) {
+    cordbg_log(CORDBG_LOG_STEP, "holding process %d, which has no runtime yet", pid);
     *ret = hold;
     return S_OK;
   }

@@ -1,342 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * An adapter in small: libdbgshim.so by dlopen, and nothing of cordbg's that is not in a public
- * header. Like existing adapters it has a waitpid of its own, in which it looks for exit codes.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* libdbgshim.so as an adapter uses it, on each runtime. */
+#include "dbgshim-client.h"
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-#include "callback.h"
-#include "cordbg/cormeta.h"
-#include "cordbg/dbgshim.h"
-
-#define SHIM_FUNCTIONS(X)                                                                          \
-  X(CLRCreateInstance)                                                                             \
-  X(CloseCLREnumeration)                                                                           \
-  X(CloseResumeHandle)                                                                             \
-  X(CreateDebuggingInterfaceFromVersion)                                                           \
-  X(CreateDebuggingInterfaceFromVersion2)                                                          \
-  X(CreateDebuggingInterfaceFromVersion3)                                                          \
-  X(CreateDebuggingInterfaceFromVersionEx)                                                         \
-  X(CreateProcessForLaunch)                                                                        \
-  X(CreateVersionStringFromModule)                                                                 \
-  X(EnumerateCLRs)                                                                                 \
-  X(GetStartupNotificationEvent)                                                                   \
-  X(RegisterForRuntimeStartup)                                                                     \
-  X(RegisterForRuntimeStartup3)                                                                    \
-  X(RegisterForRuntimeStartupEx)                                                                   \
-  X(RegisterForRuntimeStartupRemotePort)                                                           \
-  X(ResumeProcess)                                                                                 \
-  X(SetCDacLoadPolicy)                                                                             \
-  X(UnregisterForRuntimeStartup)
-
-static struct {
-#define MEMBER(name) __typeof__(name) *name;
-  SHIM_FUNCTIONS(MEMBER)
-#undef MEMBER
-} shim;
 
 static const char *const shim_names[] = {
 #define NAME(name) #name,
     SHIM_FUNCTIONS(NAME)
 #undef NAME
 };
-
-static char library_path[4096];
-
-static bool
-open_shim(const char *path)
-{
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (library == NULL) {
-    fprintf(stderr, "%s\n", dlerror());
-    return false;
-  }
-#define LOOK_UP(name) shim.name = (__typeof__(name) *)dlsym(library, #name);
-  SHIM_FUNCTIONS(LOOK_UP)
-#undef LOOK_UP
-  return true;
-}
-
-/* ---- The adapter's own waitpid ---- */
-
-static atomic_int waited_pid, waited_status;
-
-__attribute__((visibility("default"))) pid_t waitpid(pid_t pid, int *status, int options);
-
-pid_t
-waitpid(pid_t pid, int *status, int options)
-{
-  pid_t (*next)(pid_t, int *, int) = (pid_t(*)(pid_t, int *, int))dlsym(RTLD_NEXT, "waitpid");
-  int mine = 0;
-  pid_t result = next(pid, &mine, options);
-  if (status != NULL)
-    *status = mine;
-  if (result > 0) {
-    atomic_store(&waited_status, mine);
-    atomic_store(&waited_pid, result);
-  }
-  return result;
-}
-
-/* ---- What happens on cordbg's threads, and waiting for it ---- */
-
-typedef struct adapter {
-  pthread_mutex_t lock;
-  pthread_cond_t changed;
-  PVOID token;
-  DWORD pid;
-  bool unregister_inside;
-  bool attach;
-  HRESULT attached;
-  int callbacks;
-  HRESULT result;
-  pthread_t callback_thread;
-  bool exited;
-  int hits;
-  ICorDebug *cordebug;
-  ICorDebugProcess *process;
-  sample_hooks hooks;
-} adapter;
-
-static void
-await(adapter *a, const int *counter, int value)
-{
-  struct timespec end;
-  clock_gettime(CLOCK_REALTIME, &end);
-  end.tv_sec += 20;
-  pthread_mutex_lock(&a->lock);
-  while (*counter < value)
-    if (pthread_cond_timedwait(&a->changed, &a->lock, &end) != 0)
-      break;
-  int seen = *counter;
-  pthread_mutex_unlock(&a->lock);
-  assert_true(seen >= value);
-}
-
-static void
-await_exit(adapter *a)
-{
-  struct timespec end;
-  clock_gettime(CLOCK_REALTIME, &end);
-  end.tv_sec += 20;
-  pthread_mutex_lock(&a->lock);
-  while (!a->exited)
-    if (pthread_cond_timedwait(&a->changed, &a->lock, &end) != 0)
-      break;
-  bool exited = a->exited;
-  pthread_mutex_unlock(&a->lock);
-  assert_true(exited);
-}
-
-/* Behind ExitProcess: nothing of the adapter is called any more. */
-static void
-on_ended(void *data)
-{
-  adapter *a = data;
-  pthread_mutex_lock(&a->lock);
-  a->exited = true;
-  pthread_cond_broadcast(&a->changed);
-  pthread_mutex_unlock(&a->lock);
-}
-
-static bool
-on_breakpoint(void *data, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint)
-{
-  adapter *a = data;
-  (void)thread;
-  (void)breakpoint;
-  pthread_mutex_lock(&a->lock);
-  a->hits++;
-  pthread_cond_broadcast(&a->changed);
-  pthread_mutex_unlock(&a->lock);
-  return true;
-}
-
-static bool
-on_load_module(void *data, ICorDebugModule *module)
-{
-  IMetaDataImport *import = NULL;
-  ICorDebugFunction *function = NULL;
-  ICorDebugFunctionBreakpoint *breakpoint = NULL;
-  mdTypeDef type = 0;
-  mdMethodDef method = 0;
-  (void)data;
-  if (FAILED(
-          ICorDebugModule_GetMetaDataInterface(module, &IID_IMetaDataImport, (IUnknown **)&import)))
-    return true;
-  if (SUCCEEDED(
-          IMetaDataImport_FindTypeDefByName(import, (LPCWSTR)u"Debuggees.ShimExit", 0, &type)) &&
-      SUCCEEDED(IMetaDataImport_FindMethod(import, type, (LPCWSTR)u"Main", NULL, 0, &method)) &&
-      SUCCEEDED(ICorDebugModule_GetFunctionFromToken(module, method, &function))) {
-    if (SUCCEEDED(ICorDebugFunction_CreateBreakpoint(function, &breakpoint)))
-      ICorDebugFunctionBreakpoint_Release(breakpoint);
-    ICorDebugFunction_Release(function);
-  }
-  IMetaDataImport_Release(import);
-  return true;
-}
-
-static HRESULT
-attach(adapter *a, IUnknown *unknown)
-{
-  HRESULT hr = unknown->lpVtbl->QueryInterface(unknown, &IID_ICorDebug, (void **)&a->cordebug);
-  unknown->lpVtbl->Release(unknown);
-  if (FAILED(hr))
-    return hr;
-  a->hooks = (sample_hooks){.data = a,
-                            .load_module = on_load_module,
-                            .breakpoint = on_breakpoint,
-                            .ended = on_ended,
-                            .ended_data = a};
-  ICorDebug_Initialize(a->cordebug);
-  ICorDebugManagedCallback *managed = sample_managed_callback(&a->hooks);
-  ICorDebug_SetManagedHandler(a->cordebug, managed);
-  ICorDebugManagedCallback_Release(managed);
-  return ICorDebug_DebugActiveProcess(a->cordebug, a->pid, FALSE, &a->process);
-}
-
-static void
-on_startup(IUnknown *cordebug, PVOID parameter, HRESULT hr)
-{
-  adapter *a = parameter;
-  HRESULT attached = E_UNEXPECTED;
-  if (FAILED(hr)) { /* said, where the adapter knows whom to ask */
-    void *library = dlopen("libcordbg.so.0", RTLD_NOW | RTLD_NOLOAD);
-    __typeof__(cordbg_last_error) *last =
-        (__typeof__(cordbg_last_error) *)dlsym(library, "cordbg_last_error");
-    print_message("the callback got 0x%08x: %s\n", (unsigned)hr, last(NULL, NULL, NULL));
-  }
-  if (cordebug != NULL && a->attach)
-    attached = attach(a, cordebug);
-  else if (cordebug != NULL)
-    cordebug->lpVtbl->Release(cordebug);
-  pthread_mutex_lock(&a->lock);
-  PVOID token = a->unregister_inside ? a->token : NULL;
-  pthread_mutex_unlock(&a->lock);
-  if (token != NULL)
-    shim.UnregisterForRuntimeStartup(token);
-  pthread_mutex_lock(&a->lock);
-  a->callbacks++;
-  a->result = hr;
-  a->attached = attached;
-  a->callback_thread = pthread_self();
-  pthread_cond_broadcast(&a->changed);
-  pthread_mutex_unlock(&a->lock);
-}
-
-static adapter *
-adapter_new(bool to_attach)
-{
-  adapter *a = calloc(1, sizeof *a);
-  pthread_mutex_init(&a->lock, NULL);
-  pthread_cond_init(&a->changed, NULL);
-  a->attach = to_attach;
-  a->result = E_UNEXPECTED;
-  atomic_store(&waited_pid, 0);
-  return a;
-}
-
-static void
-adapter_free(adapter *a)
-{
-  if (a->process != NULL)
-    ICorDebugProcess_Release(a->process);
-  if (a->cordebug != NULL)
-    ICorDebug_Release(a->cordebug);
-  pthread_mutex_destroy(&a->lock);
-  pthread_cond_destroy(&a->changed);
-  free(a);
-}
-
-/* ---- Programs ---- */
-
-static void
-to_wide(const char *text, WCHAR *out, size_t capacity)
-{
-  size_t i = 0;
-  for (; text[i] != '\0' && i + 1 < capacity; i++)
-    out[i] = (WCHAR)(unsigned char)text[i];
-  out[i] = 0;
-}
-
-static void
-debuggee(const char *folder, const char *name, char *path, size_t size)
-{
-  const char *root = getenv("CORDBG_DEBUGGEES");
-  snprintf(path, size, "%s/%s%s", root ? root : "samples/debuggees", folder, name);
-  if (access("/usr/bin/mono", X_OK) != 0 || access(path, R_OK) != 0) {
-    print_message("SKIP: %s cannot be run: mono or the compiled debuggee is missing\n", name);
-    skip();
-  }
-}
-
-static HANDLE
-launch(adapter *a, const char *line, bool suspended)
-{
-  WCHAR wide[4096];
-  HANDLE resume = NULL;
-  to_wide(line, wide, 4096);
-  assert_int_equal(shim.CreateProcessForLaunch(wide, suspended, NULL, NULL, &a->pid, &resume),
-                   S_OK);
-  assert_int_not_equal(a->pid, 0);
-  assert_non_null(resume);
-  return resume;
-}
-
-static HRESULT
-enlist(adapter *a)
-{
-  pthread_mutex_lock(&a->lock);
-  HRESULT hr = shim.RegisterForRuntimeStartup(a->pid, on_startup, a, &a->token);
-  pthread_mutex_unlock(&a->lock);
-  return hr;
-}
-
-static pid_t
-start_counter(int *output)
-{
-  char path[4096], byte;
-  int ends[2];
-  debuggee("", "Counter.exe", path, sizeof path);
-  assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-  pid_t pid = fork();
-  if (pid == 0) {
-    dup2(ends[1], 1);
-    execlp("mono", "mono", path, (char *)NULL);
-    _exit(127);
-  }
-  close(ends[1]);
-  *output = ends[0];
-  do
-    assert_int_equal(read(ends[0], &byte, 1), 1);
-  while (byte != '\n');
-  return pid;
-}
-
-static void
-end_child(pid_t pid)
-{
-  int status;
-  kill(pid, SIGKILL);
-  assert_int_equal(waitpid(pid, &status, 0), pid);
-}
 
 /* ---- Tests ---- */
 
@@ -356,7 +34,7 @@ exactly_the_documented_names_are_exported(void **state)
   memcpy(expected, shim_names, sizeof shim_names);
   qsort(expected, total, sizeof expected[0], compare_names);
   snprintf(command, sizeof command, "nm -D --defined-only '%s' | sed 's/@.*//' | LC_ALL=C sort -k3",
-           library_path);
+           shim_path);
   FILE *names = popen(command, "re");
   assert_non_null(names);
   while (fgets(line, sizeof line, names) != NULL) {
@@ -374,45 +52,32 @@ exactly_the_documented_names_are_exported(void **state)
 static void
 a_breakpoint_in_main_of_a_launched_program_is_hit_and_its_exit_code_seen(void **state)
 {
-  char path[4096], line[4200];
-  (void)state;
-  debuggee("../../tests/live/", "ShimExit.exe", path, sizeof path);
-  snprintf(line, sizeof line, "mono \"%s\"", path);
+  char line[4200];
+  command_of(*state, true, "ShimExit", NULL, line, sizeof line);
   adapter *a = adapter_new(true);
-  a->unregister_inside = true; /* as netcoredbg does */
-  HANDLE resume = launch(a, line, true);
-  assert_int_equal(enlist(a), S_OK);
-  assert_int_equal(a->callbacks, 0);
-  assert_int_equal(shim.ResumeProcess(resume), S_OK);
-  assert_int_equal(shim.CloseResumeHandle(resume), S_OK);
-  await(a, &a->callbacks, 1);
-  assert_int_equal(a->result, S_OK);
-  assert_int_equal(a->attached, S_OK);
-  assert_false(pthread_equal(a->callback_thread, pthread_self()));
+  a->type = "Debuggees.ShimExit";
+  a->method = "Main";
+  launch_and_attach(a, line);
   await_exit(a);
   assert_int_equal(a->hits, 1);
   assert_int_equal(a->callbacks, 1);
-  assert_int_equal(atomic_load(&waited_pid), a->pid);
-  assert_true(WIFEXITED(atomic_load(&waited_status)));
-  assert_int_equal(WEXITSTATUS(atomic_load(&waited_status)), 42);
+  expect_exit_code(a, 42);
   adapter_free(a);
 }
 
 static void
 a_process_that_nobody_attaches_to_in_the_callback_runs_on(void **state)
 {
-  char path[4096], line[4200];
+  char line[4200];
   int status;
-  (void)state;
-  debuggee("../../tests/live/", "ShimExit.exe", path, sizeof path);
-  snprintf(line, sizeof line, "mono \"%s\"", path);
+  command_of(*state, true, "ShimExit", NULL, line, sizeof line);
   adapter *a = adapter_new(false);
   HANDLE resume = launch(a, line, true);
   assert_int_equal(enlist(a), S_OK);
   assert_int_equal(shim.ResumeProcess(resume), S_OK);
   assert_int_equal(shim.ResumeProcess(resume), S_OK);
   assert_int_equal(shim.CloseResumeHandle(resume), S_OK);
-  await(a, &a->callbacks, 1);
+  await_count(a, &a->callbacks, 1);
   assert_int_equal(a->result, S_OK);
   assert_int_equal(shim.UnregisterForRuntimeStartup(a->token), S_OK);
   assert_int_equal(waitpid((pid_t)a->pid, &status, 0), a->pid);
@@ -428,7 +93,7 @@ a_program_that_ends_without_a_runtime_is_told_and_reaped(void **state)
   HANDLE resume = launch(a, "sh -c \"exit 7\"", true);
   assert_int_equal(enlist(a), S_OK);
   assert_int_equal(shim.ResumeProcess(resume), S_OK);
-  await(a, &a->callbacks, 1);
+  await_count(a, &a->callbacks, 1);
   assert_int_equal(a->result, CORDBG_E_PROCESS_TERMINATED);
   assert_int_equal(shim.UnregisterForRuntimeStartup(a->token), S_OK);
   assert_int_equal(shim.CloseResumeHandle(resume), S_OK);
@@ -484,9 +149,8 @@ a_running_program_is_enumerated_named_and_attached_to(void **state)
   WCHAR version[100];
   IUnknown *unknown = NULL;
   int output;
-  (void)state;
   adapter *a = adapter_new(true);
-  a->pid = (DWORD)start_counter(&output);
+  a->pid = (DWORD)start_debuggee(*state, "Counter", &output);
   assert_int_equal(shim.EnumerateCLRs(a->pid, &handles, &paths, &count), S_OK);
   assert_int_equal(count, 1);
   assert_ptr_equal(handles[0], INVALID_HANDLE_VALUE);
@@ -511,8 +175,7 @@ a_running_program_is_enumerated_named_and_attached_to(void **state)
   assert_int_equal(
       shim.CreateDebuggingInterfaceFromVersionEx(CorDebugVersion_4_0, version, &unknown), S_OK);
   assert_int_equal(attach(a, unknown), S_OK);
-  assert_int_equal(ICorDebugProcess_Stop(a->process, 0), S_OK);
-  assert_int_equal(ICorDebugProcess_Detach(a->process), S_OK);
+  detach(a);
   version[20] = version[20] == 'f' ? 'e' : 'f'; /* another module */
   assert_int_equal(shim.CreateDebuggingInterfaceFromVersion(version, &unknown),
                    CORDBG_E_DEBUG_COMPONENT_MISSING);
@@ -525,54 +188,146 @@ a_running_program_is_enumerated_named_and_attached_to(void **state)
   adapter_free(a);
 }
 
+/* What a hit's method looks like: through the library, and as the CPU fetches it. */
+typedef struct code_seen {
+  HRESULT hr;
+  CORDB_ADDRESS address;
+  ULONG32 size;
+  SIZE_T read;
+  BYTE code[4096], memory[4096], raw[4096];
+} code_seen;
+
+static HRESULT
+look_at_code(adapter *a, ICorDebugBreakpoint *breakpoint, code_seen *seen)
+{
+  ICorDebugFunctionBreakpoint *on_function = NULL;
+  ICorDebugFunction *function = NULL;
+  ICorDebugCode *code = NULL;
+  ICorDebugProcess *process = NULL;
+  char path[64];
+  ULONG32 got = 0;
+  HRESULT hr = ICorDebugBreakpoint_QueryInterface(breakpoint, &IID_ICorDebugFunctionBreakpoint,
+                                                  (void **)&on_function);
+  if (SUCCEEDED(hr))
+    hr = ICorDebugFunctionBreakpoint_GetFunction(on_function, &function);
+  if (SUCCEEDED(hr))
+    hr = ICorDebugFunction_GetNativeCode(function, &code);
+  if (SUCCEEDED(hr))
+    hr = ICorDebugCode_GetAddress(code, &seen->address);
+  if (SUCCEEDED(hr))
+    hr = ICorDebugCode_GetSize(code, &seen->size);
+  if (SUCCEEDED(hr) && seen->size > sizeof seen->code)
+    hr = E_UNEXPECTED;
+  if (SUCCEEDED(hr))
+    hr = ICorDebugCode_GetCode(code, 0, seen->size, seen->size, seen->code, &got);
+  if (SUCCEEDED(hr))
+    hr = ICorDebug_GetProcess(a->cordebug, a->pid, &process);
+  if (SUCCEEDED(hr))
+    hr = ICorDebugProcess_ReadMemory(process, seen->address, seen->size, seen->memory, &seen->read);
+  snprintf(path, sizeof path, "/proc/%u/mem", (unsigned)a->pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (SUCCEEDED(hr) &&
+      pread(fd, seen->raw, seen->size, (off_t)seen->address) != (ssize_t)seen->size)
+    hr = E_UNEXPECTED;
+  close(fd);
+  if (process != NULL)
+    ICorDebugProcess_Release(process);
+  if (code != NULL)
+    ICorDebugCode_Release(code);
+  if (function != NULL)
+    ICorDebugFunction_Release(function);
+  if (on_function != NULL)
+    ICorDebugFunctionBreakpoint_Release(on_function);
+  return hr;
+}
+
+static bool
+look_at_first_hit(adapter *a, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint)
+{
+  code_seen *seen = a->data;
+  (void)thread;
+  if (seen->hr == E_PENDING)
+    seen->hr = look_at_code(a, breakpoint, seen);
+  return true;
+}
+
+static void
+a_breakpoint_in_a_running_program_is_hit_and_invisible_in_its_memory(void **state)
+{
+  code_seen *seen = calloc(1, sizeof *seen);
+  int output, traps = 0;
+  adapter *a = adapter_new(true);
+  a->pid = (DWORD)start_debuggee(*state, "Counter", &output);
+  a->type = "Debuggees.Counter";
+  a->method = "Tick";
+  a->at_hit = look_at_first_hit;
+  a->data = seen;
+  seen->hr = E_PENDING;
+  assert_int_equal(enlist(a), S_OK);
+  await_count(a, &a->callbacks, 1);
+  assert_int_equal(a->attached, S_OK);
+  await_count(a, &a->hits, 100);
+  assert_int_equal(shim.UnregisterForRuntimeStartup(a->token), S_OK);
+  detach(a);
+  assert_int_equal(seen->hr, S_OK);
+  assert_true(seen->size > 0);
+  assert_int_equal(seen->read, seen->size);
+  assert_memory_equal(seen->memory, seen->code, seen->size);
+  for (ULONG32 i = 0; i < seen->size; i++)
+    if (seen->raw[i] != seen->memory[i]) {
+      assert_int_equal(seen->raw[i], 0xCC);
+      traps++;
+    }
+  assert_int_equal(traps, 1);
+  assert_int_equal(kill((pid_t)a->pid, 0), 0);
+  end_child((pid_t)a->pid);
+  close(output);
+  adapter_free(a);
+  free(seen);
+}
+
 static void
 a_registration_for_a_running_program_calls_back_at_once(void **state)
 {
   int output;
-  (void)state;
   adapter *a = adapter_new(true);
-  a->pid = (DWORD)start_counter(&output);
+  a->pid = (DWORD)start_debuggee(*state, "Counter", &output);
   assert_int_equal(enlist(a), S_OK);
-  await(a, &a->callbacks, 1);
+  await_count(a, &a->callbacks, 1);
   assert_int_equal(a->result, S_OK);
   assert_int_equal(a->attached, S_OK);
   assert_int_equal(shim.UnregisterForRuntimeStartup(a->token), S_OK);
-  assert_int_equal(ICorDebugProcess_Stop(a->process, 0), S_OK);
-  assert_int_equal(ICorDebugProcess_Detach(a->process), S_OK);
+  detach(a);
   end_child((pid_t)a->pid);
   close(output);
   adapter_free(a);
 }
 
-/* Until somebody traces the process: nothing tells of it but the kernel's word. */
+/* libcordbg says when it holds a process that has no runtime yet: nothing else could. */
+static int held_ends[2];
+
 static void
-await_tracer(pid_t pid)
+on_message(void *data, int level, const char *message)
 {
-  char path[64], line[256];
-  int tracer = 0;
-  snprintf(path, sizeof path, "/proc/%d/status", pid);
-  for (int i = 0; i < 10000 && tracer == 0; i++) {
-    FILE *status = fopen(path, "re");
-    assert_non_null(status);
-    while (fgets(line, sizeof line, status) != NULL)
-      sscanf(line, "TracerPid: %d", &tracer);
-    fclose(status);
-    if (tracer == 0)
-      nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-  }
-  assert_int_not_equal(tracer, 0);
+  (void)data;
+  (void)level;
+  if (strstr(message, "which has no runtime yet") != NULL)
+    assert_int_equal(write(held_ends[1], "h", 1), 1);
 }
 
 static void
 a_running_program_whose_runtime_comes_later_is_waited_for(void **state)
 {
-  char path[4096], line[4400];
+  const test_runtime *runtime = *state;
+  char path[4096], line[4400], byte;
   int ends[2], status;
-  (void)state;
-  debuggee("../../tests/live/", "ShimExit.exe", path, sizeof path);
-  snprintf(line, sizeof line, "read x; exec mono '%s'", path);
+  debuggee_of(runtime, true, "ShimExit", path, sizeof path);
+  snprintf(line, sizeof line, "read x; exec %s '%s'", runtime->program, path);
   assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+  assert_int_equal(pipe2(held_ends, O_CLOEXEC), 0);
   adapter *a = adapter_new(true);
+  a->type = "Debuggees.ShimExit";
+  a->method = "Main";
   pid_t pid = fork();
   if (pid == 0) {
     dup2(ends[0], 0);
@@ -581,18 +336,35 @@ a_running_program_whose_runtime_comes_later_is_waited_for(void **state)
   }
   close(ends[0]);
   a->pid = (DWORD)pid;
+  assert_int_equal(shim.UnregisterForRuntimeStartup(&status), E_INVALIDARG); /* loads it */
+  __typeof__(cordbg_set_log) *set_log =
+      (__typeof__(cordbg_set_log) *)find_in_cordbg("cordbg_set_log");
+  assert_non_null(set_log);
+  set_log(on_message, NULL, 2);
   assert_int_equal(enlist(a), S_OK);
-  await_tracer(pid);
+  assert_int_equal(read(held_ends[0], &byte, 1), 1);
   assert_int_equal(write(ends[1], "\n", 1), 1);
   close(ends[1]);
-  await(a, &a->callbacks, 1);
+  await_count(a, &a->callbacks, 1);
   assert_int_equal(a->result, S_OK);
   assert_int_equal(a->attached, S_OK);
   assert_int_equal(shim.UnregisterForRuntimeStartup(a->token), S_OK);
   await_exit(a);
+  set_log(NULL, NULL, 0);
+  close(held_ends[0]);
+  close(held_ends[1]);
+  assert_int_equal(a->hits, 1);
   assert_int_equal(waitpid(pid, &status, 0), pid); /* ours, not the library's, to collect */
   assert_int_equal(WEXITSTATUS(status), 42);
   adapter_free(a);
+}
+
+static void
+not_called(IUnknown *cordebug, PVOID parameter, HRESULT hr)
+{
+  (void)cordebug;
+  (void)parameter;
+  (void)hr;
 }
 
 static void
@@ -614,7 +386,7 @@ what_cannot_be_is_refused_with_its_code(void **state)
                    E_INVALIDARG);
   assert_int_equal(shim.ResumeProcess(&pid), HRESULT_FROM_WIN32(ERROR_INVALID_HANDLE));
   assert_int_equal(shim.CloseResumeHandle(NULL), HRESULT_FROM_WIN32(ERROR_INVALID_HANDLE));
-  assert_int_equal(shim.RegisterForRuntimeStartupEx(INT32_MAX, NULL, on_startup, NULL, &token),
+  assert_int_equal(shim.RegisterForRuntimeStartupEx(INT32_MAX, NULL, not_called, NULL, &token),
                    HRESULT_FROM_WIN32(ERROR_INVALID_PARAMETER));
   assert_int_equal(shim.RegisterForRuntimeStartup3(1, NULL, NULL, NULL, NULL, &token),
                    E_INVALIDARG);
@@ -639,9 +411,10 @@ what_cannot_be_is_refused_with_its_code(void **state)
   assert_int_equal(debugging->lpVtbl->Release(debugging), 0);
 }
 
-/* Runs this program anew, `--enumerate LIBRARY`: its exit code says what the copy answered. */
+/* Runs this program anew, `--enumerate LIBRARY` or `--launch LIBRARY LINE`: its exit code says what
+ * the copy answered. */
 static int
-try_copy(const char *copy, const char *folders)
+try_copy(const char *copy, const char *folders, const char *line)
 {
   int status;
   pid_t pid = fork();
@@ -650,7 +423,7 @@ try_copy(const char *copy, const char *folders)
       setenv("LD_LIBRARY_PATH", folders, 1);
     else
       unsetenv("LD_LIBRARY_PATH");
-    execl("/proc/self/exe", "test-dbgshim", "--enumerate", copy, (char *)NULL);
+    execl("/proc/self/exe", "test-dbgshim", line ? "--launch" : "--enumerate", copy, line, NULL);
     _exit(127);
   }
   assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -666,16 +439,16 @@ a_copy_alone_in_an_adapters_folder_finds_the_library(void **state)
   assert_non_null(mkdtemp(folder));
   snprintf(copy, sizeof copy, "%s/libdbgshim.so", folder);
   snprintf(beside, sizeof beside, "%s/libcordbg.so.0", folder);
-  assert_non_null(realpath(library_path, built));
+  assert_non_null(realpath(shim_path, built));
   *strrchr(built, '/') = '\0';
-  snprintf(command, sizeof command, "cp '%s' '%s'", library_path, copy);
+  snprintf(command, sizeof command, "cp '%s' '%s'", shim_path, copy);
   assert_int_equal(system(command), 0);
-  assert_int_equal(try_copy(copy, built), 0); /* where the dynamic linker finds it */
+  assert_int_equal(try_copy(copy, built, NULL), 0); /* where the dynamic linker finds it */
   if (getenv("CORDBG_TEST_INSTALLED") == NULL)
-    assert_int_equal(try_copy(copy, NULL), 3); /* nowhere: said so, no crash */
+    assert_int_equal(try_copy(copy, NULL, NULL), 3); /* nowhere: said so, no crash */
   snprintf(command, sizeof command, "%s/libcordbg.so.0", built);
   assert_int_equal(symlink(command, beside), 0);
-  assert_int_equal(try_copy(copy, NULL), 0); /* beside it */
+  assert_int_equal(try_copy(copy, NULL, NULL), 0); /* beside it */
   unlink(beside);
   unlink(copy);
   assert_int_equal(rmdir(folder), 0);
@@ -694,28 +467,59 @@ enumerate_by(const char *path)
   return hr == S_OK && count == 0 ? 0 : hr == CORDBG_E_DEBUG_COMPONENT_MISSING ? 3 : 1;
 }
 
+static void
+a_copy_alone_serves_a_launch(void **state)
+{
+  char folder[] = "/tmp/dbgshim-copy-XXXXXX", copy[128], command[8400], built[4096], line[4200];
+  command_of(*state, true, "ShimExit", NULL, line, sizeof line);
+  assert_non_null(mkdtemp(folder));
+  snprintf(copy, sizeof copy, "%s/libdbgshim.so", folder);
+  assert_non_null(realpath(shim_path, built));
+  *strrchr(built, '/') = '\0';
+  snprintf(command, sizeof command, "cp '%s' '%s'", shim_path, copy);
+  assert_int_equal(system(command), 0);
+  assert_int_equal(try_copy(copy, built, line), 0);
+  unlink(copy);
+  assert_int_equal(rmdir(folder), 0);
+}
+
+static int
+launch_by(const char *path, const char *line)
+{
+  if (!open_shim(path))
+    return 2;
+  adapter *a = adapter_new(true);
+  a->type = "Debuggees.ShimExit";
+  a->method = "Main";
+  launch_and_attach(a, line);
+  await_exit(a);
+  expect_exit_code(a, 42);
+  return a->hits == 1 ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(exactly_the_documented_names_are_exported),
-      cmocka_unit_test(a_breakpoint_in_main_of_a_launched_program_is_hit_and_its_exit_code_seen),
-      cmocka_unit_test(a_process_that_nobody_attaches_to_in_the_callback_runs_on),
+      ON_EACH(a_breakpoint_in_main_of_a_launched_program_is_hit_and_its_exit_code_seen),
+      ON_EACH(a_process_that_nobody_attaches_to_in_the_callback_runs_on),
       cmocka_unit_test(a_program_that_ends_without_a_runtime_is_told_and_reaped),
       cmocka_unit_test(unregistering_while_waiting_lets_the_program_run_on_without_a_call),
       cmocka_unit_test(a_program_that_is_not_suspended_runs_at_once),
-      cmocka_unit_test(a_running_program_is_enumerated_named_and_attached_to),
-      cmocka_unit_test(a_registration_for_a_running_program_calls_back_at_once),
-      cmocka_unit_test(a_running_program_whose_runtime_comes_later_is_waited_for),
+      ON_EACH(a_running_program_is_enumerated_named_and_attached_to),
+      ON_EACH(a_breakpoint_in_a_running_program_is_hit_and_invisible_in_its_memory),
+      ON_EACH(a_registration_for_a_running_program_calls_back_at_once),
+      ON_EACH(a_running_program_whose_runtime_comes_later_is_waited_for),
       cmocka_unit_test(what_cannot_be_is_refused_with_its_code),
       cmocka_unit_test(a_copy_alone_in_an_adapters_folder_finds_the_library),
+      ON_EACH(a_copy_alone_serves_a_launch),
   };
   if (argc == 3 && strcmp(argv[1], "--enumerate") == 0)
     return enumerate_by(argv[2]);
-  const char *libexec = getenv("CORDBG_LIBEXEC");
-  snprintf(library_path, sizeof library_path, "%s/../.libs/libdbgshim.so",
-           libexec ? libexec : "libexec");
-  if (!open_shim(library_path))
+  if (argc == 4 && strcmp(argv[1], "--launch") == 0)
+    return launch_by(argv[2], argv[3]);
+  if (!open_shim(NULL))
     return 1;
   return cmocka_run_group_tests_name("dbgshim", tests, NULL, NULL);
 }

@@ -4,7 +4,8 @@
 if HAVE_CMOCKA
 check_PROGRAMS += tests/live/test-dbgshim
 TESTS += tests/live/test-dbgshim
-tests_live_test_dbgshim_SOURCES = tests/live/dbgshim-adapter.c samples/callback.c samples/callback.h
+dbgshim_client = tests/live/dbgshim-client.c tests/live/dbgshim-client.h samples/callback.c samples/callback.h
+tests_live_test_dbgshim_SOURCES = tests/live/dbgshim-adapter.c $(dbgshim_client)
 tests_live_test_dbgshim_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/samples -D_GNU_SOURCE
 tests_live_test_dbgshim_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 tests_live_test_dbgshim_LDFLAGS = $(AM_LDFLAGS) -rdynamic
@@ -16,3 +17,10 @@ if HAVE_MCS
 noinst_DATA += tests/live/ShimExit.exe
 CLEANFILES += tests/live/ShimExit.exe tests/live/ShimExit.exe.mdb
 endif
+dbgshim_dlls = tests/live/net/ShimExit.dll
+if HAVE_DOTNET
+noinst_DATA += $(dbgshim_dlls)
+CLEANFILES += $(dbgshim_dlls) $(dbgshim_dlls:.dll=.pdb) $(dbgshim_dlls:.dll=.runtimeconfig.json)
+endif
+tests/live/net/ShimExit.dll: tests/live/ShimExit.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
