@@ -62,6 +62,12 @@ typedef struct cordbg_coreclr_codes cordbg_coreclr_codes;
 /* Of notify.c and want.c. */
 typedef struct cordbg_coreclr_wants cordbg_coreclr_wants;
 
+/* Where the runtime keeps an emitted module's metadata (emitted.c). */
+typedef struct cordbg_coreclr_emitted {
+  bool looked, found;
+  uint64_t pointer, size, data; /* offsets */
+} cordbg_coreclr_emitted;
+
 struct cordbg_runtime {
   cordbg_target *target;
   cordbg_tracer *tracer;
@@ -80,6 +86,7 @@ struct cordbg_runtime {
   uint64_t throw_address; /* __cxa_throw of the target's libstdc++; 0: not found */
   bool throw_planted;
   bool flags_set;   /* notification flags in the runtime */
+  cordbg_coreclr_emitted emitted;
   GHashTable *told; /* ids of the bodies that a CODE_COMPILED told */
 };
 
@@ -179,6 +186,13 @@ HRESULT cordbg_coreclr_get_metadata(cordbg_runtime *runtime, cordbg_rt_id module
                                     cordbg_rt_metadata *ret, cordbg_error *error);
 HRESULT cordbg_coreclr_method_name(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
                                    char **type, char **method, cordbg_error *error);
+
+/* ---- emitted.c ---- */
+
+/* Like cordbg_runtime_ops.metadata, for a module with CORDBG_RT_MODULE_DYNAMIC. */
+HRESULT cordbg_coreclr_emitted_metadata(cordbg_runtime *runtime,
+                                        const cordbg_coreclr_module *module,
+                                        cordbg_rt_metadata *ret, cordbg_error *error);
 
 /* ---- launch.c ---- */
 

@@ -13,6 +13,7 @@ runtime_shim_coreclr_libcoreclr_shim_la_SOURCES = \
   runtime-shim/coreclr/dac-private.h \
   runtime-shim/coreclr/dac-write.c \
   runtime-shim/coreclr/detect.c \
+  runtime-shim/coreclr/emitted.c \
   runtime-shim/coreclr/launch.c \
   runtime-shim/coreclr/methods.c \
   runtime-shim/coreclr/notify.c \

@@ -6,11 +6,34 @@
 #include "runtime-shim/coreclr/coreclr-private.h"
 #include "runtime-shim/image-methods.h"
 
+/* What an emitted module has grown to; opened anew when that is not what was opened last. */
+static const cordbg_image *
+emitted(cordbg_runtime *runtime, cordbg_coreclr_module *module, cordbg_error *error)
+{
+  cordbg_rt_metadata found;
+  cordbg_image *image;
+
+  if (FAILED(cordbg_coreclr_emitted_metadata(runtime, module, &found, error)))
+    return NULL;
+  if (module->metadata && module->metadata_address == found.address &&
+      module->metadata_size == found.size)
+    return module->metadata;
+  if (FAILED(cordbg_rt_open_metadata(runtime->target, found.address, found.size, &image, error)))
+    return NULL;
+  cordbg_image_unref(module->metadata);
+  module->metadata = image;
+  module->metadata_address = found.address;
+  module->metadata_size = found.size;
+  return image;
+}
+
 const cordbg_image *
 cordbg_coreclr_metadata(cordbg_runtime *runtime, cordbg_coreclr_module *module, cordbg_error *error)
 {
   cordbg_target *target = runtime->target;
 
+  if (module->flags & CORDBG_RT_MODULE_DYNAMIC)
+    return emitted(runtime, module, error);
   if (module->metadata)
     return module->metadata;
   if (module->base && module->size &&
@@ -38,6 +61,8 @@ cordbg_coreclr_get_metadata(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_
 
   if (!module)
     return E_INVALIDARG;
+  if (module->flags & CORDBG_RT_MODULE_DYNAMIC)
+    return cordbg_coreclr_emitted_metadata(runtime, module, ret, error);
   if (!module->metadata_address || module->metadata_size > CORDBG_CORECLR_IMAGE_MAX)
     return cordbg_error_set(error, CORDBG_E_MISSING_METADATA, 0, 0,
                             "the module %.120s has no metadata in one piece", module->name);
