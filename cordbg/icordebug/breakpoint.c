@@ -440,8 +440,13 @@ cordbg_breakpoints_hit(cordbg_session *session, const cordbg_event *event)
   cordbg_error error = {.sentence = ""};
   if (site == NULL)
     return; /* removed while the hit was on its way */
-  HRESULT hr = cordbg_session_thread_at(session, event->tid, site->domain, &thread, &error);
+  /* Of code that belongs to no domain: that of the breakpoint, when the runtime has no such thread.
+   */
   cordbg_rt_id where = site->domain;
+  cordbg_rt_id fallback = where != 0 || site->breakpoints->len == 0
+                              ? where
+                              : ((cordbg_breakpoint *)site->breakpoints->pdata[0])->domain;
+  HRESULT hr = cordbg_session_thread_at(session, event->tid, fallback, &thread, &error);
   if (SUCCEEDED(hr) && where == 0)
     where = thread->domain;
   if (SUCCEEDED(hr))

@@ -198,8 +198,9 @@ cordbg_coreclr_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_erro
 
 /* ---- Threads ---- */
 
-HRESULT
-cordbg_coreclr_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
+/* Marks those that are there as seen, and meets new ones. */
+static HRESULT
+meet_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
 {
   GPtrArray *threads = runtime->things->threads;
   cordbg_dac_thread *found = NULL;
@@ -230,14 +231,23 @@ cordbg_coreclr_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_erro
     thread->seen = true;
   }
   g_free(found);
-  for (guint i = 0; i < threads->len; i++) {
+  return S_OK;
+}
+
+HRESULT
+cordbg_coreclr_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
+{
+  GPtrArray *threads = runtime->things->threads;
+  HRESULT hr = meet_threads(runtime, events, error);
+
+  for (guint i = 0; i < threads->len && SUCCEEDED(hr); i++) {
     cordbg_coreclr_thread *thread = threads->pdata[i];
     if (!thread->seen && !thread->gone) {
       thread->gone = true;
       tell(events, CORDBG_RT_EVENT_THREAD_EXITED, thread->id, thread->tid);
     }
   }
-  return S_OK;
+  return hr;
 }
 
 /* ---- Enumerations ---- */
@@ -305,6 +315,8 @@ cordbg_coreclr_modules(cordbg_runtime *runtime, cordbg_rt_id assembly, cordbg_rt
   return S_OK;
 }
 
+/* Nothing notifies of a thread: a hit may be the first that is heard of one, so this looks anew. In
+ * the middle of a change of the runtime's list the threads known before are the answer. */
 HRESULT
 cordbg_coreclr_threads(cordbg_runtime *runtime, cordbg_rt_id **ids, size_t *count,
                        cordbg_error *error)
@@ -313,9 +325,11 @@ cordbg_coreclr_threads(cordbg_runtime *runtime, cordbg_rt_id **ids, size_t *coun
   GArray *list = g_array_new(FALSE, FALSE, sizeof(cordbg_rt_id));
 
   (void)error;
+  cordbg_dac_flush(runtime->dac);
+  bool anew = SUCCEEDED(meet_threads(runtime, runtime->pending, NULL));
   for (guint i = 0; i < threads->len; i++) {
     const cordbg_coreclr_thread *thread = threads->pdata[i];
-    if (!thread->gone)
+    if (!thread->gone && (thread->seen || !anew))
       g_array_append_val(list, thread->id);
   }
   give(list, ids, count);
