@@ -210,35 +210,57 @@ on_ended(void *data)
   pthread_mutex_unlock(&a->lock);
 }
 
+static mdMethodDef
+token_of(ICorDebugBreakpoint *breakpoint)
+{
+  ICorDebugFunctionBreakpoint *on_function = NULL;
+  ICorDebugFunction *function = NULL;
+  mdMethodDef token = 0;
+  if (FAILED(ICorDebugBreakpoint_QueryInterface(breakpoint, &IID_ICorDebugFunctionBreakpoint,
+                                                (void **)&on_function)))
+    return 0;
+  if (SUCCEEDED(ICorDebugFunctionBreakpoint_GetFunction(on_function, &function))) {
+    ICorDebugFunction_GetToken(function, &token);
+    ICorDebugFunction_Release(function);
+  }
+  ICorDebugFunctionBreakpoint_Release(on_function);
+  return token;
+}
+
 static bool
 on_breakpoint(void *data, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint)
 {
   adapter *a = data;
+  mdMethodDef token = token_of(breakpoint);
   bool go_on = a->at_hit == NULL || a->at_hit(a, thread, breakpoint);
   pthread_mutex_lock(&a->lock);
+  if (a->hits < (int)(sizeof a->hit_tokens / sizeof a->hit_tokens[0]))
+    a->hit_tokens[a->hits] = token;
   a->hits++;
   pthread_cond_broadcast(&a->changed);
   pthread_mutex_unlock(&a->lock);
   return go_on;
 }
 
-static void
-set_breakpoint(const adapter *a, ICorDebugModule *module, IMetaDataImport *import)
+static mdMethodDef
+set_breakpoint(const char *type_name, const char *name, ICorDebugModule *module,
+               IMetaDataImport *import)
 {
-  WCHAR type_name[256], method_name[256];
+  WCHAR wide_type[256], wide[256];
   ICorDebugFunction *function = NULL;
   ICorDebugFunctionBreakpoint *breakpoint = NULL;
   mdTypeDef type = 0;
   mdMethodDef method = 0;
-  to_wide(a->type, type_name, 256);
-  to_wide(a->method, method_name, 256);
-  if (FAILED(IMetaDataImport_FindTypeDefByName(import, type_name, 0, &type)) ||
-      FAILED(IMetaDataImport_FindMethod(import, type, method_name, NULL, 0, &method)) ||
+  to_wide(type_name, wide_type, 256);
+  to_wide(name, wide, 256);
+  if (FAILED(IMetaDataImport_FindTypeDefByName(import, wide_type, 0, &type)) ||
+      FAILED(IMetaDataImport_FindMethod(import, type, wide, NULL, 0, &method)) ||
       FAILED(ICorDebugModule_GetFunctionFromToken(module, method, &function)))
-    return;
+    return 0;
   if (SUCCEEDED(ICorDebugFunction_CreateBreakpoint(function, &breakpoint)))
     ICorDebugFunctionBreakpoint_Release(breakpoint);
   ICorDebugFunction_Release(function);
+  return method;
 }
 
 static bool
@@ -248,7 +270,10 @@ on_load_module(void *data, ICorDebugModule *module)
   IMetaDataImport *import = NULL;
   if (a->type != NULL && SUCCEEDED(ICorDebugModule_GetMetaDataInterface(
                              module, &IID_IMetaDataImport, (IUnknown **)&import))) {
-    set_breakpoint(a, module, import);
+    mdMethodDef token = set_breakpoint(a->type, a->method, module, import);
+    mdMethodDef also = a->also != NULL ? set_breakpoint(a->type, a->also, module, import) : 0;
+    a->method_token = token != 0 ? token : a->method_token;
+    a->also_token = also != 0 ? also : a->also_token;
     IMetaDataImport_Release(import);
   }
   pthread_mutex_lock(&a->lock);

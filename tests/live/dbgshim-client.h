@@ -104,6 +104,7 @@ struct adapter {
   bool unregister_inside;
   bool attach;
   const char *type, *method; /* gets a breakpoint in each module that has it */
+  const char *also;          /* so does this method of the type; NULL: none */
   /* On the callback's thread, at a hit. false: stays stopped. May be NULL. */
   bool (*at_hit)(adapter *a, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint);
   void *data;
@@ -113,6 +114,8 @@ struct adapter {
   pthread_t callback_thread;
   bool exited;
   int modules, hits;
+  mdMethodDef method_token, also_token;
+  mdMethodDef hit_tokens[4]; /* whose hits the first ones were */
   ICorDebug *cordebug;
   ICorDebugProcess *process;
   sample_hooks hooks;

@@ -2,25 +2,38 @@
 # libdbgshim.so as an adapter uses it: the client sees the public headers only, links nothing of
 # cordbg's, and has a waitpid of its own.
 if HAVE_CMOCKA
-check_PROGRAMS += tests/live/test-dbgshim
-TESTS += tests/live/test-dbgshim
+check_PROGRAMS += tests/live/test-dbgshim tests/live/test-startup-net tests/live/startup-host
+TESTS += tests/live/test-dbgshim tests/live/test-startup-net
 dbgshim_client = tests/live/dbgshim-client.c tests/live/dbgshim-client.h samples/callback.c samples/callback.h
 tests_live_test_dbgshim_SOURCES = tests/live/dbgshim-adapter.c $(dbgshim_client)
 tests_live_test_dbgshim_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/samples -D_GNU_SOURCE
 tests_live_test_dbgshim_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 tests_live_test_dbgshim_LDFLAGS = $(AM_LDFLAGS) -rdynamic
 tests_live_test_dbgshim_LDADD = $(CMOCKA_LIBS) -lpthread -ldl
+
+tests_live_test_startup_net_SOURCES = tests/live/startup-net.c $(dbgshim_client)
+tests_live_test_startup_net_CPPFLAGS = $(tests_live_test_dbgshim_CPPFLAGS)
+tests_live_test_startup_net_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
+tests_live_test_startup_net_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)
+tests_live_test_startup_net_LDADD = $(tests_live_test_dbgshim_LDADD)
+
+# A host that is debugged: as anybody would build it.
+tests_live_startup_host_SOURCES = tests/live/startup-host.c
+tests_live_startup_host_CFLAGS = -Wall -Wextra -Werror
+tests_live_startup_host_LDADD = -ldl
 endif
 
-EXTRA_DIST += tests/live/ShimExit.cs
+EXTRA_DIST += tests/live/ShimExit.cs tests/live/Hosted.cs
 if HAVE_MCS
 noinst_DATA += tests/live/ShimExit.exe
 CLEANFILES += tests/live/ShimExit.exe tests/live/ShimExit.exe.mdb
 endif
-dbgshim_dlls = tests/live/net/ShimExit.dll
+dbgshim_dlls = tests/live/net/ShimExit.dll tests/live/net/Hosted.dll
 if HAVE_DOTNET
 noinst_DATA += $(dbgshim_dlls)
 CLEANFILES += $(dbgshim_dlls) $(dbgshim_dlls:.dll=.pdb) $(dbgshim_dlls:.dll=.runtimeconfig.json)
 endif
 tests/live/net/ShimExit.dll: tests/live/ShimExit.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
+tests/live/net/Hosted.dll: tests/live/Hosted.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
