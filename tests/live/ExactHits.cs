@@ -2,12 +2,14 @@
 // Calls Hit exactly 1 + threads * calls times: once alone, so that the method is compiled before
 // many threads call it at once. Arguments: threads, calls.
 using System;
+using System.Runtime.CompilerServices;
 using System.Threading;
 
 namespace Debuggees {
   public class ExactHits {
     static int calls;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static int Hit(int value) {
       return value * 31 + 7;
     }

@@ -36,6 +36,47 @@ note_program(GPid pid, bool runs)
     }
 }
 
+/* ---- Runtimes ---- */
+
+const runtime runtime_mono = {
+    .name = "mono",
+    .host = "mono",
+    .folder = "",
+    .ending = ".exe",
+    .own_symbol = "mono_domain_get",
+    .missing = "Mono is not installed",
+};
+const runtime runtime_net = {
+    .name = "net",
+    .host = "dotnet",
+    .folder = "net/",
+    .ending = ".dll",
+    .own_symbol = "libcoreclr!coreclr_execute_assembly",
+    .missing = "dotnet is not installed",
+};
+const runtime runtime_net_release = {
+    .name = "net_release",
+    .host = "dotnet",
+    .folder = "net/release/",
+    .ending = ".dll",
+    .own_symbol = "libcoreclr!coreclr_execute_assembly",
+    .missing = "dotnet is not installed",
+};
+
+static const runtime *current = &runtime_mono;
+
+const runtime *
+on_runtime(void)
+{
+  return current;
+}
+
+bool
+on_mono(void)
+{
+  return current == &runtime_mono;
+}
+
 /* ---- The handlers ---- */
 
 typedef struct client_callback {
@@ -478,7 +519,7 @@ breaking_drop(breaking *b)
 int
 client_test_setup(void **state)
 {
-  (void)state;
+  current = *state != NULL ? *state : &runtime_mono;
   objects_before = cordbg_object_count();
   return poisoned ? -1 : 0;
 }
@@ -534,34 +575,73 @@ program_start(program *p, char *const *argv)
 }
 
 char *
-mono_debuggee(const char *name)
+debuggee(const char *name)
 {
-  const char *folder = g_getenv("CORDBG_DEBUGGEES");
-  g_autofree char *file = g_strconcat(name, ".exe", NULL);
-  char *path = g_build_filename(folder ? folder : "samples/debuggees", file, NULL);
-  g_autofree char *mono = g_find_program_in_path("mono");
-  if (mono == NULL || !g_file_test(path, G_FILE_TEST_EXISTS)) {
-    printf("SKIP: %s cannot be run: mono or the compiled debuggee is missing\n", name);
+  const char *samples = g_getenv("CORDBG_DEBUGGEES");
+  g_autofree char *folder = g_path_get_dirname(name);
+  g_autofree char *base = g_path_get_basename(name);
+  g_autofree char *file = g_strconcat(current->folder, base, current->ending, NULL);
+  char *path = g_build_filename(samples ? samples : "samples/debuggees", folder, file, NULL);
+  g_autofree char *host = g_find_program_in_path(current->host);
+  if (host == NULL || !g_file_test(path, G_FILE_TEST_EXISTS)) {
+    printf("SKIP: %s\n", host == NULL ? current->missing : "no C# compiler built the debuggees");
     g_free(path);
     skip();
   }
   return path;
 }
 
+char *
+mono_debuggee(const char *name)
+{
+  current = &runtime_mono;
+  return debuggee(name);
+}
+
+/* host, path, the list's strings up to a NULL, NULL. */
+static GPtrArray *
+command_line(char *path, va_list list)
+{
+  GPtrArray *argv = g_ptr_array_new();
+  g_ptr_array_add(argv, (char *)(uintptr_t)current->host);
+  g_ptr_array_add(argv, path);
+  for (char *argument; (argument = va_arg(list, char *)) != NULL;)
+    g_ptr_array_add(argv, argument);
+  g_ptr_array_add(argv, NULL);
+  return argv;
+}
+
+void
+program_start_managed(program *p, const char *name, ...)
+{
+  g_autofree char *path = debuggee(name);
+  va_list list;
+  va_start(list, name);
+  g_autoptr(GPtrArray) argv = command_line(path, list);
+  va_end(list);
+  program_start(p, (char *const *)argv->pdata);
+}
+
 void
 program_start_mono(program *p, const char *name, ...)
 {
-  g_autoptr(GPtrArray) argv = g_ptr_array_new();
   g_autofree char *path = mono_debuggee(name);
   va_list list;
-  g_ptr_array_add(argv, (char *)"mono");
-  g_ptr_array_add(argv, path);
   va_start(list, name);
-  for (char *argument; (argument = va_arg(list, char *)) != NULL;)
-    g_ptr_array_add(argv, argument);
+  g_autoptr(GPtrArray) argv = command_line(path, list);
   va_end(list);
-  g_ptr_array_add(argv, NULL);
   program_start(p, (char *const *)argv->pdata);
+}
+
+void
+client_launch_managed(client *c, DWORD flags, int out, const char *name, ...)
+{
+  g_autofree char *path = debuggee(name);
+  va_list list;
+  va_start(list, name);
+  g_autoptr(GPtrArray) argv = command_line(path, list);
+  va_end(list);
+  assert_ok(client_launch(c, (char *const *)argv->pdata, flags, out));
 }
 
 void

@@ -105,12 +105,43 @@ void breaking_set(breaking *b, ICorDebugModule *module);
 then breaking_hook(client *c, const told *what);
 void breaking_drop(breaking *b);
 
+/* ---- Runtimes ---- */
+
+/* What a case runs on. A case is written once; its entries in the table of tests say where it runs,
+ * and program_start_managed and client_launch_managed do what they ask for. */
+typedef struct runtime {
+  const char *name;
+  const char *host;            /* the program that runs a managed one */
+  const char *folder, *ending; /* of a compiled debuggee */
+  const char *own_symbol;      /* a function of the runtime's own library */
+  const char *missing;         /* why a case was skipped */
+} runtime;
+
+extern const runtime runtime_mono, runtime_net, runtime_net_release;
+/* That of the case that runs. */
+const runtime *on_runtime(void);
+bool on_mono(void);
+
 /* ---- Each test ends with as many objects of the library as it began with ---- */
 
 int client_test_setup(void **state);
 int client_test_teardown(void **state);
+/* Names no runtime: Mono. */
 #define CLIENT_TEST(function)                                                                      \
   cmocka_unit_test_setup_teardown(function, client_test_setup, client_test_teardown)
+#define CASE_ON(which, function)                                                                   \
+  {                                                                                                \
+#function "_on_" #which, function, client_test_setup, client_test_teardown,                    \
+        (void *)(uintptr_t)&runtime_##which                                                        \
+  }
+#define CASE_ON_BOTH(function) CASE_ON(mono, function), CASE_ON(net, function)
+/* Also code that the optimising compiler made. */
+#define CASE_ON_ALL(function) CASE_ON_BOTH(function), CASE_ON(net_release, function)
+/* Runs the table's cases, or those that CORDBG_CASES (a pattern) names. MONO_ENV_OPTIONS keeps Mono
+ * from inlining what has breakpoints. */
+#define CLIENT_RUN(tests)                                                                          \
+  (g_setenv("MONO_ENV_OPTIONS", "-O=-inline", TRUE),                                               \
+   cmocka_set_test_filter(g_getenv("CORDBG_CASES")), cmocka_run_group_tests(tests, NULL, NULL))
 
 /* ---- Debuggees ---- */
 
@@ -121,6 +152,12 @@ typedef struct program {
 
 /* Starts it and waits for a line that begins with "ready". */
 void program_start(program *p, char *const *argv);
+/* The compiled debuggee for the case's runtime, to be freed; skips the case when it is not there.
+ * A name with a slash is relative to the folder of the compiled samples. */
+char *debuggee(const char *name);
+/* The runtime's host, NAME, arguments, NULL at the end. */
+void program_start_managed(program *p, const char *name, ...);
+void client_launch_managed(client *c, DWORD flags, int out, const char *name, ...);
 /* `mono NAME.exe arguments`, NULL at the end; skips the test when there is no Mono. */
 void program_start_mono(program *p, const char *name, ...);
 char *mono_debuggee(const char *name);

@@ -52,7 +52,7 @@ detach_inside_a_callback(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 5};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, detach_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 5);
@@ -83,7 +83,7 @@ detach_inside_create_process(void **state)
   (void)state;
   program p;
   static client c;
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, detach_at_once_hook, NULL);
   HRESULT hr = client_attach(&c, p.pid, FALSE);
   assert_true(hr == S_OK || hr == CORDBG_E_PROCESS_TERMINATED || hr == CORDBG_E_PROCESS_DETACHED);
@@ -114,7 +114,7 @@ last_release_inside_a_callback_detaches(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 5};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, release_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 5);
@@ -130,7 +130,7 @@ last_release_detaches(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick"};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, breaking_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 5);
@@ -153,7 +153,7 @@ detach_and_attach_again(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick"};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, breaking_hook, &b);
   for (int i = 0; i < 5; i++) {
     unsigned hits = client_count(&c, "Breakpoint");
@@ -176,7 +176,7 @@ attach_to_a_busy_program_100_times(void **state)
   (void)state;
   program p;
   breaking b = {.type = "Debuggees.ManyThreads", .method = "Work"};
-  program_start_mono(&p, "ManyThreads", "120", "8", "1", NULL);
+  program_start_managed(&p, "ManyThreads", "120", "8", "1", NULL);
   for (int i = 0; i < 100; i++) {
     static client c;
     b.set = 0;
@@ -306,7 +306,7 @@ row_26_killed_from_outside(void **state)
   SIZE_T read = 1;
   BOOL running;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 1};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, breaking_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 1);
@@ -339,8 +339,8 @@ two_programs_from_one_client(void **state)
   ICorDebugProcessEnum *processes;
   ULONG count = 0;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick"};
-  program_start_mono(&p, "Counter", "60", NULL);
-  program_start_mono(&q, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
+  program_start_managed(&q, "Counter", "60", NULL);
   client_open(&c, breaking_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   first = c.process;
@@ -378,7 +378,7 @@ row_28_client_is_killed(void **state)
 {
   (void)state;
   program p;
-  program_start_mono(&p, "ManyThreads", "120", "4", NULL);
+  program_start_managed(&p, "ManyThreads", "120", "4", NULL);
   for (int i = 0; i < 20; i++) {
     int ready[2];
     char byte;
@@ -425,7 +425,7 @@ row_29_tracer_is_killed(void **state)
   static client c;
   int tracer = 0;
   BOOL running;
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, NULL, NULL);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "CreateThread", 1);
@@ -601,7 +601,7 @@ objects_are_the_same_and_outlive_the_session(void **state)
   program p;
   static client c;
   kept k = {.b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 1}};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, keep_hook, &k);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 1);
@@ -644,7 +644,7 @@ calls_at_the_wrong_time(void **state)
   assert_ok(ICorDebug_Terminate(bare));
   ICorDebug_Release(bare);
 
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, NULL, NULL);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "CreateThread", 1);

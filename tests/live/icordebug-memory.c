@@ -51,7 +51,7 @@ stop_at_tick(void)
   static stopped s;
   memset(&s, 0, sizeof s);
   s.b = (breaking){.type = "Debuggees.Counter", .method = "Tick", .limit = 1};
-  program_start_mono(&s.p, "Counter", "60", NULL);
+  program_start_managed(&s.p, "Counter", "60", NULL);
   client_open(&s.c, memory_hook, &s);
   assert_ok(client_attach(&s.c, s.p.pid, TRUE));
   client_await(&s.c, "Breakpoint", 1);
@@ -343,7 +343,7 @@ unmanaged_callback_tells_native_hits(void **state)
   CORDB_ADDRESS address = 0;
   BYTE original;
   ICorDebugProcess2 *process2;
-  program_start_mono(&p, "NativeCalls", "60", NULL);
+  program_start_managed(&p, "NativeCalls", "60", NULL);
   client_open(&c, native_hook, &last);
   assert_ok(client_attach(&c, p.pid, TRUE));
   client_await(&c, "CreateThread", 1);
@@ -395,7 +395,7 @@ row_13_both_kinds_at_one_address_are_both_told(void **state)
   static client c;
   program p;
   both all = {.b = {.type = "Debuggees.Counter", .method = "Tick"}};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, both_hook, &all);
   assert_ok(client_attach(&c, p.pid, TRUE));
   /* The callbacks may come before this: a hit needs the module's breakpoint, which is set after. */
@@ -434,7 +434,7 @@ stops_cross_with_unmanaged_events(void **state)
   BYTE original;
   unsigned out_of_band = 0;
   ICorDebugProcess2 *process2;
-  program_start_mono(&p, "NativeCalls", "60", "0", NULL);
+  program_start_managed(&p, "NativeCalls", "60", "0", NULL);
   client_open(&c, count_hook, &out_of_band);
   assert_ok(client_attach(&c, p.pid, TRUE));
   client_await(&c, "CreateThread", 1);
@@ -466,7 +466,7 @@ native_breakpoints_need_interop(void **state)
   program p;
   BYTE original;
   ICorDebugProcess2 *process2;
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, NULL, NULL);
   assert_ok(client_attach(&c, p.pid, FALSE));
   assert_ok(ICorDebugProcess_QueryInterface(c.process, &IID_ICorDebugProcess2, (void **)&process2));

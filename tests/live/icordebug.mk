@@ -6,13 +6,13 @@ icordebug_libs = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS) -lpthread
 icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-client.h
 
 if HAVE_CMOCKA
-icordebug_tests = tests/live/test-icordebug-mono tests/live/test-icordebug-memory \
+icordebug_tests = tests/live/test-icordebug-breakpoints tests/live/test-icordebug-memory \
 	tests/live/test-icordebug-life tests/live/test-icordebug-metadata
 check_PROGRAMS += $(icordebug_tests)
 TESTS += $(icordebug_tests)
-tests_live_test_icordebug_mono_SOURCES = tests/live/icordebug-mono.c $(icordebug_client)
-tests_live_test_icordebug_mono_CFLAGS = $(icordebug_cflags)
-tests_live_test_icordebug_mono_LDADD = $(icordebug_libs)
+tests_live_test_icordebug_breakpoints_SOURCES = tests/live/icordebug-breakpoints.c $(icordebug_client)
+tests_live_test_icordebug_breakpoints_CFLAGS = $(icordebug_cflags)
+tests_live_test_icordebug_breakpoints_LDADD = $(icordebug_libs)
 tests_live_test_icordebug_memory_SOURCES = tests/live/icordebug-memory.c $(icordebug_client)
 tests_live_test_icordebug_memory_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_memory_LDADD = $(icordebug_libs)
@@ -29,4 +29,15 @@ if HAVE_MCS
 noinst_DATA += tests/live/ExactHits.exe tests/live/InMemory.exe
 CLEANFILES += tests/live/ExactHits.exe tests/live/ExactHits.exe.mdb
 CLEANFILES += tests/live/InMemory.exe tests/live/InMemory.exe.mdb
+endif
+
+# The same for .NET, as Debug and as Release.
+tests/live/net/%.dll: tests/live/%.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
+tests/live/net/release/%.dll: tests/live/%.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize+ $<
+if HAVE_DOTNET
+icordebug_net = tests/live/net/ExactHits.dll tests/live/net/release/ExactHits.dll
+noinst_DATA += $(icordebug_net)
+CLEANFILES += $(icordebug_net) $(icordebug_net:.dll=.pdb) $(icordebug_net:.dll=.runtimeconfig.json)
 endif

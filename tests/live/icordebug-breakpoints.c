@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ICorDebug over real Mono programs. */
+/*
+ * ICorDebug over real programs of both runtimes: attaching, breakpoints in code that is there, that
+ * is made later and that is made anew, domains, threads.
+ */
 #include "config.h"
 
 #include "icordebug-client.h"
@@ -22,7 +25,7 @@ attach_replays_in_order(void **state)
   (void)state;
   program p;
   static client c;
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, NULL, NULL);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "CreateThread", 1);
@@ -51,7 +54,7 @@ breakpoint_on_compiled_method(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 100};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, breaking_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 100);
@@ -69,12 +72,10 @@ breakpoint_on_method_not_compiled_yet(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 1};
-  g_autofree char *path = mono_debuggee("Counter");
-  char *argv[] = {(char *)"mono", path, (char *)"60", NULL};
   int out[2];
   assert_int_equal(pipe2(out, O_CLOEXEC), 0);
   client_open(&c, breaking_hook, &b);
-  assert_ok(client_launch(&c, argv, 0, out[1]));
+  client_launch_managed(&c, 0, out[1], "Counter", "60", NULL);
   close(out[1]);
   client_await(&c, "Breakpoint", 1);
   assert_int_equal(b.set, 1);
@@ -107,10 +108,8 @@ breakpoint_that_cannot_be_bound_is_told(void **state)
   (void)state;
   static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .il = 3};
-  g_autofree char *path = mono_debuggee("Counter");
-  char *argv[] = {(char *)"mono", path, (char *)"1", NULL};
   client_open(&c, set_error_hook, &b);
-  assert_ok(client_launch(&c, argv, 0, -1));
+  client_launch_managed(&c, 0, -1, "Counter", "1", NULL);
   client_await(&c, "ExitProcess", 1);
   assert_int_equal(b.set, 1);
   assert_int_equal(client_count(&c, "BreakpointSetError"), 1);
@@ -157,7 +156,7 @@ breakpoint_on_generic_method_reaches_all_instances(void **state)
   ICorDebugFunction2 *function2;
   ICorDebugCodeEnum *codes;
   ULONG count = 0;
-  program_start_mono(&p, "Generics", "60", "1.5", NULL);
+  program_start_managed(&p, "Generics", "60", "1.5", NULL);
   client_open(&c, generic_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   /* int, the shared one of string and object, and later the struct's. */
@@ -207,7 +206,7 @@ one_breakpoint_misses_no_domain(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Resident", .method = "Visit", .once = 1};
-  program_start_mono(&p, "AppDomains", "60", "keep", NULL);
+  program_start_managed(&p, "AppDomains", "60", "keep", NULL);
   client_open(&c, domain_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "in 1", 20);
@@ -228,7 +227,7 @@ one_breakpoint_a_domain_tells_each_hit_once(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Resident", .method = "Visit"};
-  program_start_mono(&p, "AppDomains", "60", "keep", NULL);
+  program_start_managed(&p, "AppDomains", "60", "keep", NULL);
   client_open(&c, domain_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "in 1", 30);
@@ -256,7 +255,7 @@ domains_that_come_and_go_are_told(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Resident", .method = "Visit", .once = 1};
-  program_start_mono(&p, "AppDomains", "60", "churn", "1", NULL);
+  program_start_managed(&p, "AppDomains", "60", "churn", "1", NULL);
   client_open(&c, domain_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "ExitAppDomain", 8);
@@ -276,10 +275,8 @@ hits_of_many_threads_are_counted_exactly(void **state)
   (void)state;
   static client c;
   breaking b = {.type = "Debuggees.ExactHits", .method = "Hit"};
-  g_autofree char *path = mono_debuggee("../../tests/live/ExactHits");
-  char *argv[] = {(char *)"mono", path, (char *)"16", (char *)"200", NULL};
   client_open(&c, breaking_hook, &b);
-  assert_ok(client_launch(&c, argv, 0, -1));
+  client_launch_managed(&c, 0, -1, "../../tests/live/ExactHits", "16", "200", NULL);
   client_await(&c, "ExitProcess", 1);
   assert_int_equal(b.hits, 1 + 16 * 200);
   assert_int_equal(c.foreign, 0);
@@ -315,7 +312,7 @@ stop_and_continue_from_other_threads(void **state)
   static client c;
   pthread_t threads[3];
   breaking b = {.type = "Debuggees.ManyThreads", .method = "Work"};
-  program_start_mono(&p, "ManyThreads", "60", "4", NULL);
+  program_start_managed(&p, "ManyThreads", "60", "4", NULL);
   client_open(&c, breaking_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 1);
@@ -343,7 +340,7 @@ breakpoints_at_one_address_are_all_told(void **state)
   ICorDebugFunctionBreakpoint *second;
   ICorDebugFunction *function;
   BOOL active = FALSE, queued = FALSE;
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, breaking_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 1);
@@ -389,7 +386,7 @@ breakpoint_toggled(void **state)
   program p;
   static client c;
   breaking b = {.type = "Debuggees.Counter", .method = "Tick", .limit = 1};
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, breaking_hook, &b);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "Breakpoint", 1);
@@ -413,21 +410,20 @@ breakpoint_toggled(void **state)
 int
 main(void)
 {
-  /* A method that was inlined has no code of its own to stop in. */
-  g_setenv("MONO_ENV_OPTIONS", "-O=-inline", TRUE);
   const struct CMUnitTest tests[] = {
-      CLIENT_TEST(attach_replays_in_order),
-      CLIENT_TEST(breakpoint_on_compiled_method),
-      CLIENT_TEST(breakpoint_on_method_not_compiled_yet),
-      CLIENT_TEST(breakpoint_that_cannot_be_bound_is_told),
-      CLIENT_TEST(breakpoint_on_generic_method_reaches_all_instances),
-      CLIENT_TEST(one_breakpoint_misses_no_domain),
-      CLIENT_TEST(one_breakpoint_a_domain_tells_each_hit_once),
-      CLIENT_TEST(domains_that_come_and_go_are_told),
-      CLIENT_TEST(hits_of_many_threads_are_counted_exactly),
-      CLIENT_TEST(stop_and_continue_from_other_threads),
-      CLIENT_TEST(breakpoints_at_one_address_are_all_told),
-      CLIENT_TEST(breakpoint_toggled),
+      CASE_ON_BOTH(attach_replays_in_order),
+      CASE_ON_ALL(breakpoint_on_compiled_method),
+      CASE_ON_ALL(breakpoint_on_method_not_compiled_yet),
+      CASE_ON_ALL(breakpoint_that_cannot_be_bound_is_told),
+      CASE_ON_ALL(breakpoint_on_generic_method_reaches_all_instances),
+      CASE_ON(mono, one_breakpoint_misses_no_domain),
+      CASE_ON(mono, one_breakpoint_a_domain_tells_each_hit_once),
+      CASE_ON(mono, domains_that_come_and_go_are_told),
+      CASE_ON_ALL(hits_of_many_threads_are_counted_exactly),
+      CASE_ON_BOTH(stop_and_continue_from_other_threads),
+      CASE_ON_ALL(breakpoints_at_one_address_are_all_told),
+      CASE_ON_ALL(breakpoint_toggled),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  printf("not on .NET, which has one application domain: the cases of several domains\n");
+  return CLIENT_RUN(tests);
 }
