@@ -12,6 +12,8 @@ cordbginclude_HEADERS = \
 	include/cordbg/corsym-calls.h \
 	include/cordbg/corsym.h \
 	include/cordbg/dbgeng-calls.h \
+	include/cordbg/dbgeng-client-calls.h \
+	include/cordbg/dbgeng-client.h \
 	include/cordbg/dbgeng.h \
 	include/cordbg/dbghelp.h \
 	include/cordbg/dbgshim.h \

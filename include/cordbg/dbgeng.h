@@ -4,12 +4,14 @@
  * target's memory that debugger extensions of the DbgEng kind use. The four interfaces derive from
  * IUnknown each; the later ones repeat the earlier ones' methods, as in Microsoft's header.
  *
- * cordbg_data_spaces() of <cordbg/cordbg.h> gives them for a debugged process. Methods that need a
+ * DebugCreate of <cordbg/dbgeng-client.h>, which this includes, gives them for any live process;
+ * cordbg_data_spaces() of <cordbg/cordbg.h> for one that ICorDebug debugs. Methods that need a
  * kernel target answer E_NOTIMPL.
  */
 #ifndef CORDBG_DBGENG_H
 #define CORDBG_DBGENG_H
 
+#include <cordbg/dbgeng-client.h>
 #include <cordbg/winbase.h>
 
 #define DEBUG_INVALID_OFFSET ((ULONG64)-1)

@@ -70,6 +70,12 @@ call_dbgeng(void)
 #include "tests/abi/dbgeng-invoke.inc"
 }
 
+static void
+call_dbgclient(void)
+{
+#include "tests/abi/dbgclient-invoke.inc"
+}
+
 int
 main(void)
 {
@@ -79,5 +85,6 @@ main(void)
   call_symbols();
   call_hosting();
   call_dbgeng();
+  call_dbgclient();
   return finish("call_macros_reach_their_slots", 1600);
 }

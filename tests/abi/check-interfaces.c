@@ -70,6 +70,12 @@ check_dbgeng(void)
 #include "tests/abi/dbgeng-checks.inc"
 }
 
+static void
+check_dbgclient(void)
+{
+#include "tests/abi/dbgclient-checks.inc"
+}
+
 static int
 group(const char *name, void (*function)(void), unsigned at_least)
 {
@@ -90,5 +96,7 @@ main(void)
   status |= group("interfaces_of_symbols_have_their_iids_slots_and_parameters", check_symbols, 500);
   status |= group("interfaces_of_hosting_have_their_iids_slots_and_parameters", check_hosting, 200);
   status |= group("interfaces_of_dbgeng_have_their_iids_slots_and_parameters", check_dbgeng, 200);
+  status |=
+      group("interfaces_of_dbgclient_have_their_iids_slots_and_parameters", check_dbgclient, 300);
   return status;
 }

@@ -36,6 +36,7 @@ check_notimpl(const char *name, const void *vtbl, size_t slots, int returns_bool
 int
 main(void)
 {
+#include "tests/abi/dbgclient-notimpl.inc"
 #include "tests/abi/dbgeng-notimpl.inc"
 #include "tests/abi/hosting-notimpl.inc"
 #include "tests/abi/icordebug-notimpl.inc"

@@ -46,6 +46,9 @@ namespace hosting {
 namespace dbgeng {
 #include "tests/abi/dbgeng-cxx.inc"
 }
+namespace dbgclient {
+#include "tests/abi/dbgclient-cxx.inc"
+}
 
 } // namespace
 
@@ -57,5 +60,6 @@ main()
   symbols::check_all_slots();
   hosting::check_all_slots();
   dbgeng::check_all_slots();
+  dbgclient::check_all_slots();
   return finish("cxx_classes_have_the_slots_of_the_tables", 1600);
 }

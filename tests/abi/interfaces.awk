@@ -36,12 +36,14 @@ function clean(params) {
   return params
 }
 
-# "const BYTE* p" -> ptype[i] = "const BYTE *", pname[i] = "p". Returns the number of parameters.
+# "const BYTE* p" -> ptype[i] = "const BYTE *", pname[i] = "p". Returns the number of parameters; a
+# "..." at the end counts as one, without a name.
 function parse(params,    n, i, a, m, t) {
   params = clean(params)
   if (params == "void" || params == "-" || params == "") return 0
   n = split(params, a, /, */)
   for (i = 1; i <= n; i++) {
+    if (a[i] == "...") { ptype[i] = "..."; pname[i] = ""; continue }
     m = match(a[i], /[A-Za-z_0-9]+$/)
     pname[i] = substr(a[i], m)
     t = substr(a[i], 1, m - 1)
@@ -115,12 +117,18 @@ function emit_declare(name,    n, c, i, j) {
   print "};"
 }
 
+# In a macro the last named parameter goes with the "...", which must stand for one argument at
+# least.
+function variadic(n, i) {
+  return ptype[n] == "..." && i >= n - 1
+}
+
 function emit_call(name, m, plist,    n, i, s, head, body) {
   n = parse(plist)
   s = ""
-  for (i = 1; i <= n; i++) s = s ", " pname[i]
-  head = "#define " name "_" m "(This" s ")"
-  body = "((This)->lpVtbl->" m "(This" s "))"
+  for (i = 1; i <= n && !variadic(n, i); i++) s = s ", " pname[i]
+  head = "#define " name "_" m "(This" s (i <= n ? ", ..." : "") ")"
+  body = "((This)->lpVtbl->" m "(This" s (i <= n ? ", __VA_ARGS__" : "") "))"
   if (length(head) + 1 + length(body) <= 100) { print head " " body; return }
   broken(head)
   broken_body(body)
@@ -201,7 +209,11 @@ function emit_checks(name,    n, c, j, i, k, total, types, where) {
 function invoke(name, m, plist, number, ret,    k, i, s, t) {
   k = parse(plist)
   s = ""
-  for (i = 1; i <= k; i++) { t = ptype[i]; sub(/ +$/, "", t); s = s ", (" t "){0}" }
+  for (i = 1; i <= k && ptype[i] != "..."; i++) {
+    t = ptype[i]
+    sub(/ +$/, "", t)
+    s = s ", (" t "){0}"
+  }
   print "  CHECK_CALL(" name "_" m "((" name " *)&probe" s "), \"" name "_" m "\", " number ");"
 }
 

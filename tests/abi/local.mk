@@ -2,13 +2,14 @@
 # The headers against the interface tables: see check-*.c. The tables are turned into C text at
 # build time.
 
-abi_tables = icordebug metadata symbols hosting dbgeng
+abi_tables = icordebug metadata symbols hosting dbgeng dbgclient
 abi_parts = checks invoke cxx notimpl
 abi_awk = $(srcdir)/tests/abi/interfaces.awk
 abi_table_files = \
 	tests/abi/tables/README \
 	tests/abi/tables/clsids.tsv \
 	tests/abi/tables/dac.tsv \
+	tests/abi/tables/dbgclient.tsv \
 	tests/abi/tables/dbgeng.tsv \
 	tests/abi/tables/enums.tsv \
 	tests/abi/tables/hosting.tsv \
@@ -21,6 +22,7 @@ abi_generated = \
 	tests/abi/clsids-checks.inc \
 	tests/abi/enums-checks.inc \
 	tests/abi/hresults-checks.inc \
+	tests/abi/dbgclient-checks.inc tests/abi/dbgclient-cxx.inc tests/abi/dbgclient-invoke.inc tests/abi/dbgclient-notimpl.inc \
 	tests/abi/dbgeng-checks.inc tests/abi/dbgeng-cxx.inc tests/abi/dbgeng-invoke.inc tests/abi/dbgeng-notimpl.inc \
 	tests/abi/hosting-checks.inc tests/abi/hosting-cxx.inc tests/abi/hosting-invoke.inc tests/abi/hosting-notimpl.inc \
 	tests/abi/icordebug-checks.inc tests/abi/icordebug-cxx.inc tests/abi/icordebug-invoke.inc tests/abi/icordebug-notimpl.inc \
