@@ -38,7 +38,7 @@ note_program(GPid pid, bool runs)
 
 /* ---- Runtimes ---- */
 
-const runtime runtime_mono = {
+const client_runtime runtime_mono = {
     .name = "mono",
     .host = "mono",
     .folder = "",
@@ -46,7 +46,7 @@ const runtime runtime_mono = {
     .own_symbol = "mono_domain_get",
     .missing = "Mono is not installed",
 };
-const runtime runtime_net = {
+const client_runtime runtime_net = {
     .name = "net",
     .host = "dotnet",
     .folder = "net/",
@@ -54,7 +54,7 @@ const runtime runtime_net = {
     .own_symbol = "libcoreclr!coreclr_execute_assembly",
     .missing = "dotnet is not installed",
 };
-const runtime runtime_net_release = {
+const client_runtime runtime_net_release = {
     .name = "net_release",
     .host = "dotnet",
     .folder = "net/release/",
@@ -63,9 +63,9 @@ const runtime runtime_net_release = {
     .missing = "dotnet is not installed",
 };
 
-static const runtime *current = &runtime_mono;
+static const client_runtime *current = &runtime_mono;
 
-const runtime *
+const client_runtime *
 on_runtime(void)
 {
   return current;

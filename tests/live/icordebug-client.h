@@ -109,17 +109,17 @@ void breaking_drop(breaking *b);
 
 /* What a case runs on. A case is written once; its entries in the table of tests say where it runs,
  * and program_start_managed and client_launch_managed do what they ask for. */
-typedef struct runtime {
+typedef struct client_runtime {
   const char *name;
   const char *host;            /* the program that runs a managed one */
   const char *folder, *ending; /* of a compiled debuggee */
   const char *own_symbol;      /* a function of the runtime's own library */
   const char *missing;         /* why a case was skipped */
-} runtime;
+} client_runtime;
 
-extern const runtime runtime_mono, runtime_net, runtime_net_release;
+extern const client_runtime runtime_mono, runtime_net, runtime_net_release;
 /* That of the case that runs. */
-const runtime *on_runtime(void);
+const client_runtime *on_runtime(void);
 bool on_mono(void);
 
 /* ---- Each test ends with as many objects of the library as it began with ---- */
