@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ICorDebug over real Mono programs: how sessions end, and what they leave behind. Detach,
- * Terminate and the last Release in and outside callbacks, exit codes, the client's death,
+ * ICorDebug over real programs of both runtimes: how sessions end, and what they leave behind.
+ * Detach, Terminate and the last Release in and outside callbacks, exit codes, the client's death,
  * two programs at once, objects that outlive what they stood for, and calls at the wrong time.
  */
 #include "config.h"
@@ -196,9 +196,7 @@ attach_to_a_busy_program_100_times(void **state)
 static void
 launch_counter(client *c, const char *seconds, DWORD flags)
 {
-  g_autofree char *path = mono_debuggee("Counter");
-  char *argv[] = {(char *)"mono", path, (char *)seconds, NULL};
-  assert_ok(client_launch(c, argv, flags, -1));
+  client_launch_managed(c, flags, -1, "Counter", seconds, NULL);
 }
 
 static then
@@ -475,10 +473,11 @@ keep_hook(client *c, const told *what)
     k->assembly = what->assembly;
     ICorDebugAssembly_AddRef(k->assembly);
   } else if (strcmp(what->name, "LoadModule") == 0) {
-    if (k->module != NULL)
-      ICorDebugModule_Release(k->module);
-    k->module = what->module;
-    ICorDebugModule_AddRef(k->module);
+    g_autofree char *name = CLIENT_NAME(ICorDebugModule, what->module);
+    if (strstr(name, "/Counter.") != NULL) {
+      k->module = what->module;
+      ICorDebugModule_AddRef(k->module);
+    }
   }
   c->data = &k->b;
   then next = breaking_hook(c, what);
@@ -550,7 +549,8 @@ check_identity(client *c, kept *k)
   ICorDebugFunction_Release(function);
 
   g_autofree char *name = CLIENT_NAME(ICorDebugModule, k->module);
-  assert_true(g_str_has_suffix(name, "Counter.exe"));
+  g_autofree char *file = g_strconcat("/Counter", on_runtime()->ending, NULL);
+  assert_true(g_str_has_suffix(name, file));
   g_autofree char *domain_name = CLIENT_NAME(ICorDebugAppDomain, k->domain);
   assert_true(strlen(domain_name) > 0);
   assert_ok(ICorDebugModule_IsDynamic(k->module, &yes));
@@ -727,25 +727,24 @@ int
 main(void)
 {
   const struct CMUnitTest tests[] = {
-      CLIENT_TEST(detach_inside_a_callback),
-      CLIENT_TEST(detach_inside_create_process),
-      CLIENT_TEST(last_release_inside_a_callback_detaches),
-      CLIENT_TEST(last_release_detaches),
-      CLIENT_TEST(detach_and_attach_again),
-      CLIENT_TEST(attach_to_a_busy_program_100_times),
-      CLIENT_TEST(exit_code_is_collected_before_exit_process),
-      CLIENT_TEST(terminate_ends_the_program),
-      CLIENT_TEST(terminate_inside_a_callback),
-      CLIENT_TEST(terminate_and_release),
-      CLIENT_TEST(row_26_killed_from_outside),
-      CLIENT_TEST(two_programs_from_one_client),
-      CLIENT_TEST(row_28_client_is_killed),
-      CLIENT_TEST(row_29_tracer_is_killed),
-      CLIENT_TEST(objects_are_the_same_and_outlive_the_session),
-      CLIENT_TEST(calls_at_the_wrong_time),
+      CASE_ON_BOTH(detach_inside_a_callback),
+      CASE_ON_BOTH(detach_inside_create_process),
+      CASE_ON_BOTH(last_release_inside_a_callback_detaches),
+      CASE_ON_BOTH(last_release_detaches),
+      CASE_ON_BOTH(detach_and_attach_again),
+      CASE_ON_BOTH(attach_to_a_busy_program_100_times),
+      CASE_ON_BOTH(exit_code_is_collected_before_exit_process),
+      CASE_ON_BOTH(terminate_ends_the_program),
+      CASE_ON_BOTH(terminate_inside_a_callback),
+      CASE_ON_BOTH(terminate_and_release),
+      CASE_ON_BOTH(row_26_killed_from_outside),
+      CASE_ON_BOTH(two_programs_from_one_client),
+      CASE_ON_BOTH(row_28_client_is_killed),
+      CASE_ON_BOTH(row_29_tracer_is_killed),
+      CASE_ON_BOTH(objects_are_the_same_and_outlive_the_session),
+      CASE_ON_BOTH(calls_at_the_wrong_time),
       CLIENT_TEST(attach_to_what_cannot_be_debugged),
       CLIENT_TEST(launch_of_what_cannot_be_debugged),
   };
-  g_setenv("MONO_ENV_OPTIONS", "-O=-inline", TRUE);
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return CLIENT_RUN(tests);
 }

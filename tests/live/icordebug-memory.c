@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ICorDebug over real Mono programs: what a client reads and writes. The rows of the contract for
- * ICorDebugProcess::ReadMemory with both kinds of breakpoints planted, code, registers, names,
- * native breakpoints and their unmanaged events.
+ * ICorDebug over real programs of both runtimes: what a client reads and writes. The rows of the
+ * contract for ICorDebugProcess::ReadMemory with both kinds of breakpoints planted, code,
+ * registers, names, native breakpoints and their unmanaged events.
  */
 #include "config.h"
 
@@ -278,7 +278,7 @@ contract_003_set_unmanaged_in_the_runtime_is_ignored(void **state)
   CORDB_ADDRESS runtime = 0;
   BYTE original = 0;
   ULONG32 length = 0;
-  assert_ok(cordbg_find_symbol(s->c.process, "mono_domain_get", &runtime));
+  assert_ok(cordbg_find_symbol(s->c.process, on_runtime()->own_symbol, &runtime));
   BYTE before = raw_byte(s, runtime);
   assert_ok(ICorDebugProcess2_SetUnmanagedBreakpoint(s->process2, runtime, 1, &original, &length));
   assert_int_equal(original, before);
@@ -667,24 +667,23 @@ int
 main(void)
 {
   const struct CMUnitTest tests[] = {
-      CLIENT_TEST(contract_003_managed_breakpoint_shows_the_original),
-      CLIENT_TEST(contract_003_native_breakpoint_stays_visible),
-      CLIENT_TEST(row_13_native_and_managed_at_one_address),
-      CLIENT_TEST(contract_003_errors_and_counts),
-      CLIENT_TEST(contract_003_nothing_is_cached),
-      CLIENT_TEST(row_17_write_over_a_managed_breakpoint),
-      CLIENT_TEST(batch_read_tells_each_range),
-      CLIENT_TEST(contract_003_set_unmanaged_in_the_runtime_is_ignored),
-      CLIENT_TEST(contract_003_set_unmanaged_bad_arguments),
-      CLIENT_TEST(unmanaged_callback_tells_native_hits),
-      CLIENT_TEST(row_13_both_kinds_at_one_address_are_both_told),
-      CLIENT_TEST(stops_cross_with_unmanaged_events),
-      CLIENT_TEST(native_breakpoints_need_interop),
-      CLIENT_TEST(code_is_shown_without_traps),
-      CLIENT_TEST(il_code_is_the_method_s),
-      CLIENT_TEST(breakpoints_at_offsets),
-      CLIENT_TEST(registers_and_context_agree),
+      CASE_ON_BOTH(contract_003_managed_breakpoint_shows_the_original),
+      CASE_ON_BOTH(contract_003_native_breakpoint_stays_visible),
+      CASE_ON_BOTH(row_13_native_and_managed_at_one_address),
+      CASE_ON_BOTH(contract_003_errors_and_counts),
+      CASE_ON_BOTH(contract_003_nothing_is_cached),
+      CASE_ON_BOTH(row_17_write_over_a_managed_breakpoint),
+      CASE_ON_BOTH(batch_read_tells_each_range),
+      CASE_ON_BOTH(contract_003_set_unmanaged_in_the_runtime_is_ignored),
+      CASE_ON_BOTH(contract_003_set_unmanaged_bad_arguments),
+      CASE_ON_BOTH(unmanaged_callback_tells_native_hits),
+      CASE_ON_BOTH(row_13_both_kinds_at_one_address_are_both_told),
+      CASE_ON_BOTH(stops_cross_with_unmanaged_events),
+      CASE_ON_BOTH(native_breakpoints_need_interop),
+      CASE_ON_BOTH(code_is_shown_without_traps),
+      CASE_ON_BOTH(il_code_is_the_method_s),
+      CASE_ON_BOTH(breakpoints_at_offsets),
+      CASE_ON_BOTH(registers_and_context_agree),
   };
-  g_setenv("MONO_ENV_OPTIONS", "-O=-inline", TRUE);
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return CLIENT_RUN(tests);
 }
