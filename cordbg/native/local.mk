@@ -16,6 +16,7 @@ cordbg_native_libnative_la_SOURCES = \
 	cordbg/native/demangle.c cordbg/native/demangle.h \
 	cordbg/native/elf-file.c cordbg/native/elf-file.h \
 	cordbg/native/guess.c cordbg/native/guess.h \
+	cordbg/native/line-table.c cordbg/native/line-table.h \
 	cordbg/native/linker.c cordbg/native/linker.h \
 	cordbg/native/managed-frames.h \
 	cordbg/native/module-files.c cordbg/native/module-files.h \

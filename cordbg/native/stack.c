@@ -56,7 +56,8 @@ step_by_image(cordbg_unwinder *unwinder, cordbg_frame *frame, cordbg_frame *call
     cordbg_debug_info *debug = cordbg_image_debug_info(unwinder, image);
 
     if (debug)
-      rules = cordbg_unwind_data_at(data, cordbg_debug_info_dwarf(debug), pc - image->module->bias);
+      rules =
+          cordbg_unwind_data_at(data, cordbg_debug_info_frames(debug), pc - image->module->bias);
   }
   if (!rules)
     return E_NOTIMPL;
