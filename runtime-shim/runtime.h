@@ -132,6 +132,7 @@ typedef enum cordbg_rt_event_kind {
   CORDBG_RT_EVENT_THREAD_EXITED,
   CORDBG_RT_EVENT_CODE_COMPILED,    /* code: of a wanted method, before its first execution */
   CORDBG_RT_EVENT_CODE_FREED,       /* code: its patches are to be dropped without writing */
+  CORDBG_RT_EVENT_BREAK,            /* tid asks for its debugger (Debugger.Break) */
 } cordbg_rt_event_kind;
 
 /* Ids stay answerable by the queries below until the caller took the UNLOADED/EXITED/FREED event. */

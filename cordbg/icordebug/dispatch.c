@@ -256,12 +256,34 @@ runtime_unloaded(cordbg_session *session, const cordbg_rt_event *event)
   }
 }
 
+/* The program asks for its debugger; a thread that no domain has asks in vain, and goes on. */
+static void
+runtime_break(cordbg_session *session, const cordbg_rt_event *event)
+{
+  cordbg_thread *thread = NULL;
+  cordbg_domain *domain = NULL;
+  cordbg_error error = {.sentence = ""};
+  HRESULT hr = cordbg_session_thread_at(session, event->tid, 0, &thread, &error);
+  if (SUCCEEDED(hr))
+    hr = cordbg_tell_domain(session, thread->domain, &domain, &error);
+  if (SUCCEEDED(hr))
+    hr = cordbg_tell_thread(session, thread, &error);
+  if (SUCCEEDED(hr))
+    cordbg_dispatch_queue(session, CORDBG_CALLBACK_BREAK, domain, thread, NULL, S_OK);
+  else
+    cordbg_log(CORDBG_LOG_WARNING, "a break of thread %d cannot be told: %s", event->tid,
+               error.sentence);
+}
+
 static void
 runtime_event(cordbg_session *session, const cordbg_rt_event *event)
 {
   switch (event->kind) {
   case CORDBG_RT_EVENT_CODE_COMPILED:
     cordbg_breakpoints_code_compiled(session, &event->code, event->tid);
+    break;
+  case CORDBG_RT_EVENT_BREAK:
+    runtime_break(session, event);
     break;
   case CORDBG_RT_EVENT_CODE_FREED: {
     cordbg_code *code = lookup(session->codes, event->code.id);
@@ -392,6 +414,9 @@ make_callback(cordbg_session *session, const cordbg_callback *callback)
         managed, domain, thread,
         (ICorDebugBreakpoint *)&((cordbg_breakpoint *)callback->subject)->as_breakpoint.iface,
         (DWORD)callback->status);
+    break;
+  case CORDBG_CALLBACK_BREAK:
+    managed->lpVtbl->Break(managed, domain, thread);
     break;
   }
   cordbg_object_unref(process);

@@ -62,6 +62,7 @@ typedef enum cordbg_callback_kind {
   CORDBG_CALLBACK_EXIT_THREAD,
   CORDBG_CALLBACK_BREAKPOINT,
   CORDBG_CALLBACK_BREAKPOINT_ERROR,
+  CORDBG_CALLBACK_BREAK,
 } cordbg_callback_kind;
 
 typedef struct cordbg_domain {

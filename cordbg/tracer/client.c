@@ -500,6 +500,14 @@ cordbg_tracer_on_cleanup(cordbg_tracer *tracer, const cordbg_cleanup_word *words
 }
 
 HRESULT
+cordbg_tracer_own_traps(cordbg_tracer *tracer, uint64_t start, uint64_t end, cordbg_error *error)
+{
+  cordbg_request_own_traps request = {
+      .header = {.kind = CORDBG_REQUEST_OWN_TRAPS}, .start = start, .end = end};
+  return transact_simply(tracer, &request, sizeof request, error);
+}
+
+HRESULT
 cordbg_tracer_want_signals(cordbg_tracer *tracer, uint32_t wanted, uint64_t signals,
                            cordbg_error *error)
 {

@@ -178,6 +178,23 @@ ends_step(const siginfo_t *info)
          info->si_code == SIGTRAP;
 }
 
+/* The program's own int3, which the client wants to hear of in place of a signal. */
+static void
+on_own_trap(cordbg_tracing *tracing, cordbg_tracee *tracee, uint64_t address)
+{
+  tracee->signal = 0;
+  tracing->statistics.signals_swallowed++;
+  if (tracee->queued || tracee->in_call || tracee->stepping) {
+    stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
+    return;
+  }
+  tracee->hit = address;
+  tracee->steps = false;
+  tracee->stop = CORDBG_STOP_SIGNAL;
+  cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
+  cordbg_tracing_queue(tracing, tracee, CORDBG_REPORT_OWN_TRAP);
+}
+
 /* A SIGTRAP in a signal-delivery stop: ours, or the target's? */
 static void
 on_sigtrap(cordbg_tracing *tracing, cordbg_tracee *tracee, bool armed)
@@ -205,6 +222,11 @@ on_sigtrap(cordbg_tracing *tracing, cordbg_tracee *tracee, bool armed)
     cordbg_patch *patch = patch_behind(tracing, address);
     if (patch != NULL) {
       on_hit(tracing, tracee, patch);
+      return;
+    }
+    if (info.si_code == TRAP_CODE_KERNEL && tracee->process->target &&
+        address - tracing->own_start < tracing->own_end - tracing->own_start) {
+      on_own_trap(tracing, tracee, address);
       return;
     }
   }

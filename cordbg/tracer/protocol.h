@@ -28,7 +28,7 @@
 #include "cordbg/com/error.h"
 #include "cordbg/memory/patch-table.h"
 
-#define CORDBG_PROTOCOL_VERSION 2u
+#define CORDBG_PROTOCOL_VERSION 3u
 #define CORDBG_PROTOCOL_MAGIC 0x67626463u
 
 /* Descriptors in the tracer process. */
@@ -69,6 +69,7 @@ typedef enum cordbg_request_kind {
   CORDBG_REQUEST_TERMINATE,    /* SIGKILL to the target; CORDBG_EVENT_EXITED follows */
   CORDBG_REQUEST_STATISTICS,
   CORDBG_REQUEST_SIGNAL,       /* what a thread in a reported signal stop goes on with */
+  CORDBG_REQUEST_OWN_TRAPS,    /* where the program's own int3 speaks to its debugger */
 } cordbg_request_kind;
 
 typedef struct cordbg_request_header {
@@ -287,6 +288,16 @@ typedef struct cordbg_request_signal {
   int32_t number; /* 0..64 */
 } cordbg_request_signal;
 
+/*
+ * OWN_TRAPS: an int3 of the program's own in [start, end) is meant for its debugger: it is reported
+ * as CORDBG_EVENT_TRAP of the internal layer, with the PC behind it, and raises no SIGTRAP. Holds
+ * until an exec or another request; start == end: nowhere.
+ */
+typedef struct cordbg_request_own_traps {
+  cordbg_request_header header;
+  uint64_t start, end;
+} cordbg_request_own_traps;
+
 typedef struct cordbg_statistics {
   uint64_t hits;             /* traps that a thread ran into */
   uint64_t emulated;         /* of these, gone on by emulation */
@@ -341,10 +352,11 @@ typedef struct cordbg_event {
   uint32_t flags;
   int32_t tid;
   uint32_t layers;    /* TRAP: the layers planted at address */
-  uint64_t address;   /* TRAP: of the trap */
+  uint64_t address;   /* TRAP: of the trap, or of the program's own (OWN_TRAPS) */
   uint64_t sequence;  /* grows by one with each event of the session */
   int64_t code;
-  struct user_regs_struct registers; /* TRAP: PC at the trap's address; SIGNAL, THREAD_CREATED */
+  struct user_regs_struct registers; /* TRAP: PC at the trap's address (OWN_TRAPS: behind it);
+                                        SIGNAL, THREAD_CREATED */
   cordbg_signal signal;              /* SIGNAL */
 } cordbg_event;
 

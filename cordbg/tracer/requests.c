@@ -120,6 +120,10 @@ do_stop(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *erro
   tracing->session = CORDBG_SESSION_STOPPED;
   cordbg_patches_patrol(&tracing->patches, &tracing->space, cordbg_tracing_now());
   for (const cordbg_tracee *hit = tracing->reports; hit != NULL; hit = hit->next_in_queue) {
+    if (hit->report == CORDBG_REPORT_OWN_TRAP) {
+      answer->queued_managed++;
+      continue;
+    }
     if (hit->report != CORDBG_REPORT_HIT) {
       answer->queued_unmanaged++;
       continue;
@@ -381,6 +385,24 @@ do_on_cleanup(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error
 }
 
 static HRESULT
+do_own_traps(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *error)
+{
+  const cordbg_request_own_traps *request = (const cordbg_request_own_traps *)tracing->packet;
+  *size = sizeof(cordbg_reply_header);
+  if (length != sizeof *request)
+    return refuse_size(error);
+  HRESULT hr = check_target(tracing, error);
+  if (FAILED(hr))
+    return hr;
+  if (request->end < request->start)
+    return cordbg_error_set(error, E_INVALIDARG, EINVAL, request->start,
+                            "a range that ends before it begins");
+  tracing->own_start = request->start;
+  tracing->own_end = request->end;
+  return S_OK;
+}
+
+static HRESULT
 do_terminate(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *error)
 {
   *size = sizeof(cordbg_reply_header);
@@ -476,6 +498,8 @@ dispatch(cordbg_tracing *tracing, size_t length, size_t *size, int *fd, cordbg_e
     *size = sizeof(cordbg_reply_statistics);
     ((cordbg_reply_statistics *)tracing->answer)->statistics = tracing->statistics;
     return S_OK;
+  case CORDBG_REQUEST_OWN_TRAPS:
+    return do_own_traps(tracing, length, size, error);
   case CORDBG_REQUEST_SIGNAL:
     return do_signal(tracing, length, size, error);
   default:

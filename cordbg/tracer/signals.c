@@ -176,6 +176,13 @@ fill_event(cordbg_tracee *tracee, cordbg_event *event)
     event->kind = CORDBG_EVENT_THREAD_EXITED;
     event->code = tracee->exit_code;
     break;
+  case CORDBG_REPORT_OWN_TRAP:
+    if (tracee->state != CORDBG_TRACEE_STOPPED)
+      return false;
+    event->kind = CORDBG_EVENT_TRAP;
+    event->layers = CORDBG_LAYER_INTERNAL;
+    event->address = tracee->hit;
+    break;
   default:
     return false;
   }
@@ -189,12 +196,13 @@ cordbg_tracing_report_other(cordbg_tracing *tracing, cordbg_tracee *tracee)
 {
   cordbg_event event = {.flags = CORDBG_EVENT_STOPS, .tid = tracee->tid};
   bool real = fill_event(tracee, &event);
+  bool unmanaged = tracee->report != CORDBG_REPORT_OWN_TRAP;
   cordbg_tracing_unqueue(tracing, tracee);
   if (!real)
     return false;
   tracee->steps = false;
-  cordbg_tracing_send(tracing, &event, true, false);
-  tracing->outstanding[1] = tracing->sequence;
+  cordbg_tracing_send(tracing, &event, unmanaged, false);
+  tracing->outstanding[unmanaged ? 1 : 0] = tracing->sequence;
   return true;
 }
 

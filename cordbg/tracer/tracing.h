@@ -58,6 +58,7 @@ typedef enum cordbg_tracee_report {
   CORDBG_REPORT_STEP,
   CORDBG_REPORT_BIRTH,
   CORDBG_REPORT_EXIT,
+  CORDBG_REPORT_OWN_TRAP, /* `hit` is the address of the program's int3 */
 } cordbg_tracee_report;
 
 /* A process that the tracer sees: the target, or a child of it that it must not leave to itself. */
@@ -139,6 +140,7 @@ struct cordbg_tracing {
   /* the client */
   int request_fd, managed_fd, unmanaged_fd, client_fd;
   uint32_t wanted; /* CORDBG_WANT_* */
+  uint64_t own_start, own_end; /* CORDBG_REQUEST_OWN_TRAPS */
   uint64_t wanted_signals;
   bool ending;     /* the client is gone, or a signal asks to end */
   bool greeted;

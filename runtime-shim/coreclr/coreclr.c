@@ -168,6 +168,11 @@ arm(cordbg_runtime *runtime, cordbg_error *error)
   if (FAILED(hr))
     return hr;
   runtime->throw_planted = true;
+  /* Debugger.Break is an int3 of the runtime's as soon as somebody traces it. */
+  hr = cordbg_tracer_own_traps(runtime->tracer, runtime->info.base,
+                               runtime->info.base + runtime->info.size, error);
+  if (FAILED(hr))
+    return hr;
   hr = cordbg_dac_set_notifications(runtime->dac,
                                     CORDBG_DAC_ON_MODULE_LOAD | CORDBG_DAC_ON_MODULE_UNLOAD, error);
   runtime->flags_set = SUCCEEDED(hr);

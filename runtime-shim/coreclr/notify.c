@@ -86,10 +86,24 @@ look_around(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
   return hr;
 }
 
+/* An int3 of the runtime's own: Debugger.Break, or the runtime on its way to an abort. */
+static bool
+is_break(const cordbg_runtime *runtime, const cordbg_event *event)
+{
+  return event->kind == CORDBG_EVENT_TRAP && event->registers.rip == event->address + 1 &&
+         event->address - runtime->info.base < runtime->info.size;
+}
+
 HRESULT
 cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
                             cordbg_rt_event **events, size_t *count, cordbg_error *error)
 {
+  if (event && is_break(runtime, event)) {
+    *events = g_new0(cordbg_rt_event, 1);
+    **events = (cordbg_rt_event){.kind = CORDBG_RT_EVENT_BREAK, .tid = event->tid};
+    *count = 1;
+    return S_OK;
+  }
   if (event && (event->kind != CORDBG_EVENT_TRAP || event->address != runtime->throw_address))
     return S_FALSE;
   cordbg_coreclr_free_retired(runtime);
