@@ -201,7 +201,7 @@ cordbg_data_spaces(ICorDebugProcess *process, REFIID iid, void **object)
   hr = cordbg_data_spaces_create(target, iid, object);
   cordbg_target_unref(target);
   if (FAILED(hr))
-    cordbg_error_set(&error, hr, 0, 0, "only IDebugDataSpaces to IDebugDataSpaces4 can be had");
+    cordbg_error_set(&error, hr, 0, 0, "what DebugCreate makes can be had, and nothing else");
   return answer(hr, &error);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The DbgEng door: IDebugDataSpaces to IDebugDataSpaces4 over a target.
+ * The DbgEng door: IDebugDataSpaces to IDebugDataSpaces4 over a client's process.
  *
  * Reading and writing are successful when one byte or more was done, as the documents say; the
  * Uncached methods are the plain ones, since nothing is ever cached. Each of the four interfaces is
@@ -9,17 +9,18 @@
  *
  * Errors:
  *   nothing readable, writable   HRESULT_FROM_WIN32(ERROR_READ_FAULT, ERROR_WRITE_FAULT)
- *   process gone, detached       E_UNEXPECTED
+ *   no process, gone, detached   E_UNEXPECTED
  *   not found                    STATUS_NO_MORE_ENTRIES as an HRESULT, as DbgEng answers
+ *   a string without an end      E_INVALIDARG, within MaxBytes or 16 MiB; READ_FAULT at a hole
+ *
+ * What is valid is told by the mappings: pages behind the end of a mapped file count as valid, for
+ * the program may read them as soon as the file has grown.
  */
 #include "config.h"
 
-#include "cordbg/com/object.h"
 #include "cordbg/com/utf16.h"
-#include "cordbg/memory/doors.h"
-#include "cordbg/memory/target-private.h"
+#include "cordbg/memory/dbgeng-private.h"
 
-#include <glib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -30,40 +31,18 @@
 /* A string longer than this is none: MaxBytes comes from the caller, the bytes from the target. */
 #define STRING_MAX (16u << 20)
 
-typedef struct data_spaces {
-  cordbg_object object;
-  CORDBG_FACE(IDebugDataSpaces4) as_data_spaces;
-  cordbg_target *target;
-} data_spaces;
-
-static cordbg_target *
-target_of(const void *This)
-{
-  return CORDBG_SELF(data_spaces, This)->target;
-}
-
-/* What the target answered, in this door's words; remembered. */
-static HRESULT
-finish(HRESULT hr, HRESULT none, cordbg_error *error)
-{
-  if (hr == S_OK)
-    return S_OK;
-  if (hr == CORDBG_E_READVIRTUAL_FAILURE || hr == CORDBG_E_WRITEVIRTUAL_FAILURE || hr == S_FALSE)
-    hr = none;
-  else if (hr == CORDBG_E_PROCESS_TERMINATED || hr == CORDBG_E_OBJECT_NEUTERED)
-    hr = E_UNEXPECTED;
-  error->hr = hr;
-  cordbg_error_remember(error);
-  return hr;
-}
+#define finish cordbg_engine_finish
 
 static HRESULT
 bad_argument(const char *what)
 {
-  cordbg_error error;
-  cordbg_error_set(&error, E_INVALIDARG, 0, 0, "%s", what);
-  cordbg_error_remember(&error);
-  return E_INVALIDARG;
+  return cordbg_engine_refuse(E_INVALIDARG, what);
+}
+
+static bool
+wraps(uint64_t start, uint64_t size)
+{
+  return size > 0 && start + (size - 1) < start;
 }
 
 /* ---- reading ---- */
@@ -71,21 +50,45 @@ bad_argument(const char *what)
 static HRESULT
 read_virtual(IDebugDataSpaces4 *This, ULONG64 offset, PVOID buffer, ULONG size, PULONG read)
 {
-  cordbg_error error;
+  cordbg_error error = {0};
+  cordbg_engine_use use;
   size_t count = 0;
-  HRESULT hr =
-      cordbg_target_read(target_of(This), CORDBG_VIEW_CLIENT, offset, buffer, size, &count, &error);
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = cordbg_reader_read(use.reader, CORDBG_VIEW_CLIENT, offset, buffer, size, &count, &error);
+    cordbg_engine_leave(&use);
+  }
   if (read != NULL)
     *read = (ULONG)count;
   return finish(count > 0 ? S_OK : hr, READ_FAULT, &error);
 }
 
+/* Pointers of a 32-bit process are widened with their sign, as DbgEng does. */
+static void
+widen(PULONG64 pointers, ULONG count)
+{
+  const char *narrow = (const char *)pointers;
+  for (ULONG i = count; i-- > 0;) {
+    int32_t value;
+    memcpy(&value, narrow + (size_t)i * sizeof value, sizeof value);
+    pointers[i] = (ULONG64)(int64_t)value;
+  }
+}
+
 static HRESULT
 read_pointers_virtual(IDebugDataSpaces4 *This, ULONG count, ULONG64 offset, PULONG64 pointers)
 {
-  cordbg_error error;
-  HRESULT hr = cordbg_reader_read_whole(&target_of(This)->reader, CORDBG_VIEW_CLIENT, offset,
-                                        pointers, (size_t)count * sizeof *pointers, &error);
+  cordbg_error error = {0};
+  cordbg_engine_use use;
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    size_t size = use.engine->narrow ? 4 : 8;
+    hr = cordbg_reader_read_whole(use.reader, CORDBG_VIEW_CLIENT, offset, pointers, count * size,
+                                  &error);
+    if (hr == S_OK && size == 4)
+      widen(pointers, count);
+    cordbg_engine_leave(&use);
+  }
   return finish(hr, READ_FAULT, &error);
 }
 
@@ -95,40 +98,81 @@ static HRESULT
 write_virtual(IDebugDataSpaces4 *This, ULONG64 offset, PVOID buffer, ULONG size, PULONG written)
 {
   cordbg_error error = {0};
+  cordbg_engine_use use;
   size_t count = 0;
-  HRESULT hr = cordbg_target_write(target_of(This), offset, buffer, size, &count, &error);
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = cordbg_engine_write(&use, offset, buffer, size, &count, &error);
+    cordbg_engine_leave(&use);
+  }
   if (written != NULL)
     *written = (ULONG)count;
   return finish(count > 0 ? S_OK : hr, WRITE_FAULT, &error);
 }
 
 static HRESULT
+write_pointers(const cordbg_engine_use *use, ULONG count, ULONG64 offset, PULONG64 pointers,
+               cordbg_error *error)
+{
+  size_t size = use->engine->narrow ? 4 : 8;
+  size_t written = 0;
+  if (size == 8 || pointers == NULL)
+    return cordbg_engine_write(use, offset, pointers, count * size, &written, error);
+  g_autofree uint32_t *narrow = g_try_new(uint32_t, (gsize)count + 1);
+  if (narrow == NULL)
+    return cordbg_error_set(error, E_OUTOFMEMORY, 0, 0, "no memory for the pointers");
+  for (ULONG i = 0; i < count; i++)
+    narrow[i] = (uint32_t)pointers[i];
+  return cordbg_engine_write(use, offset, narrow, count * size, &written, error);
+}
+
+static HRESULT
 write_pointers_virtual(IDebugDataSpaces4 *This, ULONG count, ULONG64 offset, PULONG64 pointers)
 {
   cordbg_error error = {0};
-  size_t written;
-  HRESULT hr = cordbg_target_write(target_of(This), offset, pointers,
-                                   (size_t)count * sizeof *pointers, &written, &error);
+  cordbg_engine_use use;
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = write_pointers(&use, count, offset, pointers, &error);
+    cordbg_engine_leave(&use);
+  }
   return finish(hr, WRITE_FAULT, &error);
+}
+
+static HRESULT
+fill(const cordbg_engine_use *use, ULONG64 start, ULONG size, const uint8_t *pattern,
+     ULONG pattern_size, ULONG *done, cordbg_error *error)
+{
+  uint8_t piece[4096];
+  HRESULT hr = S_OK;
+  while (*done < size && hr == S_OK) {
+    ULONG wanted = size - *done < sizeof piece ? size - *done : (ULONG)sizeof piece;
+    for (ULONG i = 0; i < wanted; i++)
+      piece[i] = pattern[(*done + i) % pattern_size];
+    size_t written = 0;
+    hr = cordbg_engine_write(use, start + *done, piece, wanted, &written, error);
+    *done += (ULONG)written;
+  }
+  return hr;
 }
 
 static HRESULT
 fill_virtual(IDebugDataSpaces4 *This, ULONG64 start, ULONG size, PVOID pattern, ULONG pattern_size,
              PULONG filled)
 {
+  cordbg_error error = {0};
+  cordbg_engine_use use;
+  ULONG done = 0;
+  if (filled != NULL)
+    *filled = 0;
   if (pattern == NULL || pattern_size == 0)
     return bad_argument("there is no pattern to fill with");
-  cordbg_error error = {0};
-  HRESULT hr = S_OK;
-  uint8_t piece[4096];
-  ULONG done = 0;
-  while (done < size && hr == S_OK) {
-    ULONG wanted = size - done < sizeof piece ? size - done : (ULONG)sizeof piece;
-    for (ULONG i = 0; i < wanted; i++)
-      piece[i] = ((const uint8_t *)pattern)[(done + i) % pattern_size];
-    size_t written;
-    hr = cordbg_target_write(target_of(This), start + done, piece, wanted, &written, &error);
-    done += (ULONG)written;
+  if (wraps(start, size))
+    return bad_argument("the range wraps past the top of the address space");
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = fill(&use, start, size, pattern, pattern_size, &done, &error);
+    cordbg_engine_leave(&use);
   }
   if (filled != NULL)
     *filled = done;
@@ -142,12 +186,17 @@ search(IDebugDataSpaces4 *This, ULONG64 offset, ULONG64 length, bool writable_on
        ULONG pattern_size, ULONG granularity, PULONG64 match)
 {
   cordbg_error error = {0};
+  cordbg_engine_use use;
   cordbg_search wanted = {.pattern = pattern,
                           .size = pattern_size,
                           .granularity = granularity == 0 ? 1 : granularity,
                           .writable_only = writable_only};
-  uint64_t found;
-  HRESULT hr = cordbg_target_search(target_of(This), offset, length, &wanted, &found, &error);
+  uint64_t found = 0;
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = cordbg_reader_search(use.reader, offset, length, &wanted, &found, &error);
+    cordbg_engine_leave(&use);
+  }
   if (hr == S_OK && match != NULL)
     *match = found;
   return finish(hr, NO_MORE_ENTRIES, &error);
@@ -177,7 +226,12 @@ query_virtual(IDebugDataSpaces4 *This, ULONG64 offset, PMEMORY_BASIC_INFORMATION
   if (info == NULL)
     return bad_argument("no MEMORY_BASIC_INFORMATION64 was given");
   cordbg_error error = {0};
-  HRESULT hr = cordbg_reader_query(&target_of(This)->reader, offset, info, &error);
+  cordbg_engine_use use;
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = cordbg_reader_query(use.reader, offset, info, &error);
+    cordbg_engine_leave(&use);
+  }
   return finish(hr, READ_FAULT, &error);
 }
 
@@ -186,14 +240,14 @@ query_virtual(IDebugDataSpaces4 *This, ULONG64 offset, PMEMORY_BASIC_INFORMATION
  * (exclusive); by the mappings, so that no page is touched.
  */
 static HRESULT
-stretch(cordbg_target *target, uint64_t offset, uint64_t limit, bool *valid, uint64_t *end,
+stretch(cordbg_reader *reader, uint64_t offset, uint64_t limit, bool *valid, uint64_t *end,
         cordbg_error *error)
 {
   uint64_t at = offset;
   bool first = true;
   while (at < limit) {
     cordbg_mapping mapping;
-    HRESULT hr = cordbg_target_find_mapping(target, at, true, &mapping, NULL, 0, error);
+    HRESULT hr = cordbg_reader_find_mapping(reader, at, true, &mapping, NULL, 0, error);
     if (FAILED(hr))
       return hr;
     bool mapped = hr == S_OK && mapping.start <= at;
@@ -208,6 +262,28 @@ stretch(cordbg_target *target, uint64_t offset, uint64_t limit, bool *valid, uin
   return S_OK;
 }
 
+/* The first valid stretch of [base, limit). S_FALSE: none. */
+static HRESULT
+valid_region(cordbg_reader *reader, uint64_t base, uint64_t limit, uint64_t *start, uint64_t *end,
+             cordbg_error *error)
+{
+  uint64_t at = base;
+  while (at < limit) {
+    bool valid = false;
+    uint64_t behind;
+    HRESULT hr = stretch(reader, at, limit, &valid, &behind, error);
+    if (FAILED(hr))
+      return hr;
+    if (valid) {
+      *start = at;
+      *end = behind;
+      return S_OK;
+    }
+    at = behind;
+  }
+  return cordbg_error_set(error, S_FALSE, 0, base, "nothing readable is mapped in the range");
+}
+
 static HRESULT
 get_valid_region_virtual(IDebugDataSpaces4 *This, ULONG64 base, ULONG size, PULONG64 valid_base,
                          PULONG valid_size)
@@ -215,34 +291,36 @@ get_valid_region_virtual(IDebugDataSpaces4 *This, ULONG64 base, ULONG size, PULO
   if (valid_base == NULL || valid_size == NULL)
     return bad_argument("no place for the region was given");
   cordbg_error error = {0};
+  cordbg_engine_use use;
   uint64_t limit = base + size < base ? UINT64_MAX : base + size;
-  uint64_t at = base;
-  while (at < limit) {
-    bool valid = false;
-    uint64_t end;
-    HRESULT hr = stretch(target_of(This), at, limit, &valid, &end, &error);
-    if (FAILED(hr))
-      return finish(hr, READ_FAULT, &error);
-    if (valid) {
-      *valid_base = at;
-      *valid_size = (ULONG)(end - at);
-      return S_OK;
-    }
-    at = end;
+  uint64_t start = 0, end = 0;
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = valid_region(use.reader, base, limit, &start, &end, &error);
+    cordbg_engine_leave(&use);
   }
-  cordbg_error_set(&error, READ_FAULT, 0, base, "nothing readable is mapped in the range");
-  return finish(S_FALSE, READ_FAULT, &error);
+  if (hr == S_OK) {
+    *valid_base = start;
+    *valid_size = (ULONG)(end - start);
+  }
+  return finish(hr, READ_FAULT, &error);
 }
 
+/* Microsoft's answers the next page's begin at least; ours the next address that does differ. */
 static HRESULT
 get_next_differently_valid(IDebugDataSpaces4 *This, ULONG64 offset, PULONG64 next)
 {
   if (next == NULL)
     return bad_argument("no place for the offset was given");
   cordbg_error error = {0};
+  cordbg_engine_use use;
   bool valid = false;
-  uint64_t end;
-  HRESULT hr = stretch(target_of(This), offset, UINT64_MAX, &valid, &end, &error);
+  uint64_t end = 0;
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = stretch(use.reader, offset, UINT64_MAX, &valid, &end, &error);
+    cordbg_engine_leave(&use);
+  }
   if (hr == S_OK && end == UINT64_MAX)
     hr = cordbg_error_set(&error, S_FALSE, 0, offset, "nothing is mapped above");
   if (hr == S_OK)
@@ -259,10 +337,15 @@ get_offset_information(IDebugDataSpaces4 *This, ULONG space, ULONG which, ULONG6
   if (which != DEBUG_OFFSINFO_VIRTUAL_SOURCE)
     return bad_argument("only DEBUG_OFFSINFO_VIRTUAL_SOURCE is known");
   cordbg_error error = {0};
+  cordbg_engine_use use;
   bool valid = false;
   uint64_t end;
-  HRESULT hr = stretch(target_of(This), offset, offset == UINT64_MAX ? offset : offset + 1, &valid,
-                       &end, &error);
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = stretch(use.reader, offset, offset == UINT64_MAX ? offset : offset + 1, &valid, &end,
+                 &error);
+    cordbg_engine_leave(&use);
+  }
   if (FAILED(hr))
     return finish(hr, READ_FAULT, &error);
   ULONG source = valid ? DEBUG_VSOURCE_DEBUGGEE : DEBUG_VSOURCE_INVALID;
@@ -274,44 +357,52 @@ get_offset_information(IDebugDataSpaces4 *This, ULONG space, ULONG which, ULONG6
 }
 
 static HRESULT
+read_nt_headers(cordbg_reader *reader, uint64_t base, IMAGE_NT_HEADERS64 *ret, cordbg_error *error)
+{
+  uint8_t dos[64];
+  HRESULT hr = cordbg_reader_read_whole(reader, CORDBG_VIEW_CLIENT, base, dos, sizeof dos, error);
+  uint32_t place;
+  memcpy(&place, dos + 60, sizeof place);
+  if (hr == S_OK && memcmp(dos, "MZ", 2) == 0)
+    hr =
+        cordbg_reader_read_whole(reader, CORDBG_VIEW_CLIENT, base + place, ret, sizeof *ret, error);
+  if (hr != S_OK)
+    return hr;
+  if (memcmp(dos, "MZ", 2) == 0 && memcmp(ret, "PE\0", 4) == 0)
+    return S_OK;
+  return cordbg_error_set(error, HRESULT_FROM_WIN32(ERROR_BAD_EXE_FORMAT), 0, base,
+                          "no PE image begins at 0x%llx", (unsigned long long)base);
+}
+
+static HRESULT
 read_image_nt_headers(IDebugDataSpaces4 *This, ULONG64 base, PIMAGE_NT_HEADERS64 headers)
 {
   if (headers == NULL)
     return bad_argument("no place for the headers was given");
   cordbg_error error = {0};
-  uint8_t dos[64];
-  HRESULT hr =
-      cordbg_target_read_exact(target_of(This), CORDBG_VIEW_CLIENT, base, dos, sizeof dos, &error);
-  if (FAILED(hr))
-    return finish(hr, READ_FAULT, &error);
-  uint32_t place;
-  memcpy(&place, dos + 60, sizeof place);
-  IMAGE_NT_HEADERS64 found;
-  if (memcmp(dos, "MZ", 2) == 0) {
-    hr = cordbg_target_read_exact(target_of(This), CORDBG_VIEW_CLIENT, base + place, &found,
-                                  sizeof found, &error);
-    if (FAILED(hr))
-      return finish(hr, READ_FAULT, &error);
+  cordbg_engine_use use;
+  IMAGE_NT_HEADERS64 found = {0};
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = read_nt_headers(use.reader, base, &found, &error);
+    cordbg_engine_leave(&use);
   }
-  if (memcmp(dos, "MZ", 2) != 0 || memcmp(&found, "PE\0", 4) != 0) {
-    hr = cordbg_error_set(&error, HRESULT_FROM_WIN32(ERROR_BAD_EXE_FORMAT), 0, base,
-                          "no PE image begins at 0x%llx", (unsigned long long)base);
-    return finish(hr, READ_FAULT, &error);
-  }
-  *headers = found;
-  return S_OK;
+  if (hr == S_OK)
+    *headers = found;
+  return finish(hr, READ_FAULT, &error);
 }
 
 /* ---- strings ---- */
 
 /*
  * Reads up to the terminator, units of `unit` bytes, at most max bytes. *length: units before the
- * terminator. S_FALSE: max bytes held none. The result is g_malloc'ed and ends with a NUL unit.
+ * terminator. The result is g_malloc'ed and ends with a NUL unit.
  */
 static HRESULT
-read_string(cordbg_target *target, uint64_t offset, ULONG max, size_t unit, char **ret,
-            size_t *length, cordbg_error *error)
+read_units(cordbg_reader *reader, uint64_t offset, ULONG max, size_t unit, char **ret,
+           size_t *length, cordbg_error *error)
 {
+  static const char nul[2];
   g_autoptr(GByteArray) bytes = g_byte_array_new();
   if (max > STRING_MAX)
     max = STRING_MAX;
@@ -329,42 +420,73 @@ read_string(cordbg_target *target, uint64_t offset, ULONG max, size_t unit, char
     g_byte_array_set_size(bytes, had + (guint)wanted);
     size_t read;
     HRESULT hr =
-        cordbg_target_read(target, CORDBG_VIEW_CLIENT, at, bytes->data + had, wanted, &read, error);
+        cordbg_reader_read(reader, CORDBG_VIEW_CLIENT, at, bytes->data + had, wanted, &read, error);
     if (FAILED(hr))
       return hr;
-    static const char nul[2];
     for (size_t i = 0; i + unit <= read && !ended; i += unit) {
       ended = memcmp(bytes->data + had + i, nul, unit) == 0;
       units += !ended;
     }
     if (!ended && hr == S_FALSE)
-      return CORDBG_E_READVIRTUAL_FAILURE;
+      return S_FALSE;
   }
+  if (!ended)
+    return cordbg_error_set(error, E_INVALIDARG, 0, offset,
+                            "no string of at most %u bytes ends behind 0x%llx", (unsigned)max,
+                            (unsigned long long)offset);
   g_byte_array_set_size(bytes, (guint)(units * unit));
-  g_byte_array_append(bytes, (const guint8 *)"\0", 2);
+  g_byte_array_append(bytes, (const guint8 *)nul, 2);
   *length = units;
   *ret = (char *)g_byte_array_free(g_steal_pointer(&bytes), FALSE);
-  return ended ? S_OK : S_FALSE;
+  return S_OK;
 }
 
-/* Hands `length` bytes (and a NUL) to a narrow buffer; S_FALSE when they were cut. */
+/* The same of This's process; a failure is what the method answers. */
 static HRESULT
-narrow_out(const char *text, size_t length, PSTR buffer, ULONG size)
+read_string(IDebugDataSpaces4 *This, uint64_t offset, ULONG max, size_t unit, char **ret,
+            size_t *length)
 {
-  if (buffer == NULL || size == 0)
+  cordbg_error error = {0};
+  cordbg_engine_use use;
+  HRESULT hr = cordbg_engine_enter(This, &use, &error);
+  if (SUCCEEDED(hr)) {
+    hr = read_units(use.reader, offset, max, unit, ret, length, &error);
+    cordbg_engine_leave(&use);
+  }
+  return finish(hr, READ_FAULT, &error);
+}
+
+/*
+ * Hands `length` bytes and a NUL to a narrow buffer, as far as it goes; S_FALSE: they were cut.
+ * utf8: between characters; text that is the target's own is cut at the byte.
+ */
+static HRESULT
+narrow_out(const char *text, size_t length, bool utf8, PSTR buffer, ULONG size)
+{
+  if (buffer == NULL)
     return S_OK;
+  if (size == 0)
+    return S_FALSE;
   size_t count = length < size - 1 ? length : size - 1;
+  while (utf8 && count < length && count > 0 && ((unsigned char)text[count] & 0xc0) == 0x80)
+    count--;
   memcpy(buffer, text, count);
   buffer[count] = '\0';
   return count < length ? S_FALSE : S_OK;
 }
 
+/* Likewise; a pair of surrogates stays together. */
 static HRESULT
 wide_out(const WCHAR *text, size_t length, PWSTR buffer, ULONG size)
 {
-  if (buffer == NULL || size == 0)
+  if (buffer == NULL)
     return S_OK;
+  if (size == 0)
+    return S_FALSE;
   size_t count = length < size - 1 ? length : size - 1;
+  if (count < length && count > 0 && (text[count] & 0xfc00) == 0xdc00 &&
+      (text[count - 1] & 0xfc00) == 0xd800)
+    count--;
   memcpy(buffer, text, count * sizeof *text);
   buffer[count] = 0;
   return count < length ? S_FALSE : S_OK;
@@ -378,14 +500,6 @@ tell_bytes(PULONG bytes, size_t units, size_t unit)
     *bytes = (ULONG)((units + 1) * unit);
 }
 
-static HRESULT
-string_result(HRESULT read, HRESULT out, cordbg_error *error)
-{
-  if (FAILED(read))
-    return finish(read, READ_FAULT, error);
-  return read == S_FALSE ? S_FALSE : out;
-}
-
 static bool
 known_code_page(ULONG code_page)
 {
@@ -396,14 +510,13 @@ static HRESULT
 read_multi_byte_string(IDebugDataSpaces4 *This, ULONG64 offset, ULONG max, PSTR buffer, ULONG size,
                        PULONG string_bytes)
 {
-  cordbg_error error = {0};
   g_autofree char *text = NULL;
   size_t length;
-  HRESULT hr = read_string(target_of(This), offset, max, 1, &text, &length, &error);
+  HRESULT hr = read_string(This, offset, max, 1, &text, &length);
   if (FAILED(hr))
-    return string_result(hr, hr, &error);
+    return hr;
   tell_bytes(string_bytes, length, 1);
-  return string_result(hr, narrow_out(text, length, buffer, size), &error);
+  return narrow_out(text, length, false, buffer, size);
 }
 
 static HRESULT
@@ -412,17 +525,16 @@ read_multi_byte_string_wide(IDebugDataSpaces4 *This, ULONG64 offset, ULONG max, 
 {
   if (!known_code_page(code_page))
     return bad_argument("the code page is not known: CP_ACP and CP_UTF8 are");
-  cordbg_error error = {0};
   g_autofree char *text = NULL;
   size_t length;
-  HRESULT hr = read_string(target_of(This), offset, max, 1, &text, &length, &error);
+  HRESULT hr = read_string(This, offset, max, 1, &text, &length);
   if (FAILED(hr))
-    return string_result(hr, hr, &error);
+    return hr;
   size_t units = cordbg_utf16_from_utf8(text, length, NULL, 0);
   g_autofree WCHAR *wide = g_new(WCHAR, units + 1);
   cordbg_utf16_from_utf8(text, length, wide, units);
   tell_bytes(string_bytes, length, 1);
-  return string_result(hr, wide_out(wide, units, buffer, size), &error);
+  return wide_out(wide, units, buffer, size);
 }
 
 static HRESULT
@@ -431,39 +543,29 @@ read_unicode_string(IDebugDataSpaces4 *This, ULONG64 offset, ULONG max, ULONG co
 {
   if (!known_code_page(code_page))
     return bad_argument("the code page is not known: CP_ACP and CP_UTF8 are");
-  cordbg_error error = {0};
   g_autofree char *wide = NULL;
   size_t length;
-  HRESULT hr = read_string(target_of(This), offset, max, sizeof(WCHAR), &wide, &length, &error);
+  HRESULT hr = read_string(This, offset, max, sizeof(WCHAR), &wide, &length);
   if (FAILED(hr))
-    return string_result(hr, hr, &error);
+    return hr;
   size_t bytes = cordbg_utf8_from_utf16((const WCHAR *)(void *)wide, length, NULL, 0);
   g_autofree char *text = g_malloc(bytes + 1);
   cordbg_utf8_from_utf16((const WCHAR *)(void *)wide, length, text, bytes);
   tell_bytes(string_bytes, length, sizeof(WCHAR));
-  return string_result(hr, narrow_out(text, bytes, buffer, size), &error);
+  return narrow_out(text, bytes, true, buffer, size);
 }
 
 static HRESULT
 read_unicode_string_wide(IDebugDataSpaces4 *This, ULONG64 offset, ULONG max, PWSTR buffer,
                          ULONG size, PULONG string_bytes)
 {
-  cordbg_error error = {0};
   g_autofree char *wide = NULL;
   size_t length;
-  HRESULT hr = read_string(target_of(This), offset, max, sizeof(WCHAR), &wide, &length, &error);
+  HRESULT hr = read_string(This, offset, max, sizeof(WCHAR), &wide, &length);
   if (FAILED(hr))
-    return string_result(hr, hr, &error);
+    return hr;
   tell_bytes(string_bytes, length, sizeof(WCHAR));
-  return string_result(hr, wide_out((const WCHAR *)(void *)wide, length, buffer, size), &error);
-}
-
-/* ---- the object ---- */
-
-static void
-dispose(void *object)
-{
-  cordbg_target_unref(((data_spaces *)object)->target);
+  return wide_out((const WCHAR *)(void *)wide, length, buffer, size);
 }
 
 CORDBG_VTBL(IDebugDataSpaces4, data_spaces_vtbl, .ReadVirtual = read_virtual,
@@ -480,29 +582,4 @@ CORDBG_VTBL(IDebugDataSpaces4, data_spaces_vtbl, .ReadVirtual = read_virtual,
             .ReadUnicodeStringVirtual = read_unicode_string,
             .ReadUnicodeStringVirtualWide = read_unicode_string_wide);
 
-static const cordbg_interface data_spaces_interfaces[] = {
-    CORDBG_INTERFACE(data_spaces, as_data_spaces, IDebugDataSpaces4, data_spaces_vtbl),
-    CORDBG_INTERFACE_BASE(data_spaces, as_data_spaces, IDebugDataSpaces3, data_spaces_vtbl),
-    CORDBG_INTERFACE_BASE(data_spaces, as_data_spaces, IDebugDataSpaces2, data_spaces_vtbl),
-    CORDBG_INTERFACE_BASE(data_spaces, as_data_spaces, IDebugDataSpaces, data_spaces_vtbl),
-};
-
-static const cordbg_class data_spaces_class =
-    CORDBG_CLASS(data_spaces, data_spaces_interfaces, dispose);
-
-HRESULT
-cordbg_data_spaces_create(cordbg_target *target, REFIID iid, void **ret)
-{
-  if (ret == NULL)
-    return E_POINTER;
-  *ret = NULL;
-  if (target == NULL || iid == NULL)
-    return E_INVALIDARG;
-  data_spaces *made = cordbg_object_new(&data_spaces_class);
-  if (made == NULL)
-    return E_OUTOFMEMORY;
-  made->target = cordbg_target_ref(target);
-  HRESULT hr = cordbg_object_query(made, iid, ret);
-  cordbg_object_unref(made);
-  return hr;
-}
+CORDBG_ENGINE_VTBL(IDebugDataSpaces4, data_spaces_vtbl, cordbg_engine_data_spaces_vtbl);

@@ -39,10 +39,11 @@ BOOL cordbg_ReadProcessMemoryProc64(HANDLE process, DWORD64 address, PVOID buffe
                                     LPDWORD read);
 
 /*
- * ---- dbgeng-data-spaces.c ----
+ * ---- dbgeng.c ----
  *
- * An object with IDebugDataSpaces .. IDebugDataSpaces4 over a target, which it keeps a reference
- * of. E_NOINTERFACE for another iid.
+ * DbgEng's client object over a target, which it keeps a reference of: IDebugDataSpaces to
+ * IDebugDataSpaces4, IDebugClient, IDebugControl, IDebugSystemObjects. E_NOINTERFACE for another
+ * iid.
  */
 HRESULT cordbg_data_spaces_create(cordbg_target *target, REFIID iid, void **ret);
 

@@ -25,6 +25,14 @@ void cordbg_handle_drop(cordbg_handle *handle);
 cordbg_target *cordbg_handle_target(cordbg_handle *handle);
 
 /*
+ * Writes a process that no session of this program debugs (win32-process.c). *written, which the
+ * caller has set to 0, counts what was written from the start. S_OK: all; S_FALSE: less, error
+ * tells where; E_ACCESSDENIED, E_INVALIDARG, CORDBG_E_PROCESS_TERMINATED.
+ */
+HRESULT cordbg_handle_write(cordbg_handle *handle, uint64_t address, const void *data, size_t size,
+                            size_t *written, cordbg_error *error);
+
+/*
  * The first steps of each door that takes a process handle: finds it, checks the rights (all bits
  * of `access`). NULL: *error_code is ERROR_INVALID_HANDLE or ERROR_ACCESS_DENIED, error is filled.
  */

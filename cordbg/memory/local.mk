@@ -33,7 +33,11 @@ cordbg_memory_libmemory_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 cordbg_memory_libmemory_la_LIBADD = cordbg/memory/libpatch.la cordbg/com/libcom.la $(GLIB_LIBS)
 
 cordbg_memory_libengines_la_SOURCES = \
+	cordbg/memory/dbgeng.c \
+	cordbg/memory/dbgeng-client.c \
 	cordbg/memory/dbgeng-data-spaces.c \
+	cordbg/memory/dbgeng-private.h \
+	cordbg/memory/dbgeng-system.c \
 	cordbg/memory/wdbgexts.c \
 	cordbg/memory/wdbgexts-disasm.c \
 	cordbg/memory/wdbgexts-expression.c \

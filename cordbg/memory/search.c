@@ -17,11 +17,11 @@
 
 /* The next address at or above `address` in a mapping that may be read; 0: there is none. */
 static uint64_t
-next_readable(cordbg_target *target, uint64_t address, bool writable_only)
+next_readable(cordbg_reader *reader, uint64_t address, bool writable_only)
 {
   uint32_t wanted = PROT_READ | (writable_only ? PROT_WRITE : 0u);
   cordbg_mapping mapping;
-  while (cordbg_target_find_mapping(target, address, true, &mapping, NULL, 0, NULL) == S_OK) {
+  while (cordbg_reader_find_mapping(reader, address, true, &mapping, NULL, 0, NULL) == S_OK) {
     if ((mapping.prot & wanted) == wanted)
       return address > mapping.start ? address : mapping.start;
     if (mapping.end <= address)
@@ -33,12 +33,12 @@ next_readable(cordbg_target *target, uint64_t address, bool writable_only)
 
 /* The end of the readable mappings that follow each other from address on. */
 static uint64_t
-readable_end(cordbg_target *target, uint64_t address, uint64_t limit, bool writable_only)
+readable_end(cordbg_reader *reader, uint64_t address, uint64_t limit, bool writable_only)
 {
   uint32_t wanted = PROT_READ | (writable_only ? PROT_WRITE : 0u);
   cordbg_mapping mapping;
   while (address < limit &&
-         cordbg_target_find_mapping(target, address, false, &mapping, NULL, 0, NULL) == S_OK &&
+         cordbg_reader_find_mapping(reader, address, false, &mapping, NULL, 0, NULL) == S_OK &&
          (mapping.prot & wanted) == wanted)
     address = mapping.end;
   return address < limit ? address : limit;
@@ -66,7 +66,7 @@ match(const uint8_t *bytes, size_t size, uint64_t address, uint64_t origin,
 }
 
 HRESULT
-cordbg_target_search(cordbg_target *target, uint64_t address, uint64_t length,
+cordbg_reader_search(cordbg_reader *reader, uint64_t address, uint64_t length,
                      const cordbg_search *search, uint64_t *ret, cordbg_error *error)
 {
   uint64_t limit = address + length < address ? UINT64_MAX : address + length;
@@ -77,17 +77,17 @@ cordbg_target_search(cordbg_target *target, uint64_t address, uint64_t length,
     return cordbg_error_set(error, E_OUTOFMEMORY, 0, address, "no memory to search with");
   uint64_t at = address;
   while (at < limit && limit - at >= search->size) {
-    HRESULT hr = cordbg_target_state(target);
+    HRESULT hr = cordbg_reader_state(reader);
     if (FAILED(hr))
       return cordbg_error_set(error, hr, 0, at, "the process cannot be searched any more");
-    at = next_readable(target, at, search->writable_only);
+    at = next_readable(reader, at, search->writable_only);
     if (at == 0 || at >= limit)
       break;
-    uint64_t end = readable_end(target, at, limit, search->writable_only);
+    uint64_t end = readable_end(reader, at, limit, search->writable_only);
     while (at < end) {
       size_t wanted = end - at < PIECE + search->size ? (size_t)(end - at) : PIECE + search->size;
       size_t read = 0;
-      hr = cordbg_target_read(target, CORDBG_VIEW_CLIENT, at, piece, wanted, &read, error);
+      hr = cordbg_reader_read(reader, CORDBG_VIEW_CLIENT, at, piece, wanted, &read, error);
       if (FAILED(hr) && hr != CORDBG_E_READVIRTUAL_FAILURE)
         return hr;
       if (match(piece, read, at, address, search, ret))

@@ -53,7 +53,7 @@ typedef struct cordbg_search {
   uint64_t granularity; /* a match stands at a multiple of it from the beginning */
   bool writable_only;
 } cordbg_search;
-HRESULT cordbg_target_search(cordbg_target *target, uint64_t address, uint64_t length,
+HRESULT cordbg_reader_search(cordbg_reader *reader, uint64_t address, uint64_t length,
                              const cordbg_search *search, uint64_t *ret, cordbg_error *error);
 
 #endif

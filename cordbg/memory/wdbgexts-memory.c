@@ -44,7 +44,7 @@ cordbg_extension_search(cordbg_target *target, SEARCHMEMORY *request)
       .pattern = request->Pattern, .size = request->PatternLength, .granularity = 1};
   cordbg_error error = {0};
   uint64_t found;
-  HRESULT hr = cordbg_target_search(target, request->SearchAddress, request->SearchLength, &search,
+  HRESULT hr = cordbg_reader_search(&target->reader, request->SearchAddress, request->SearchLength, &search,
                                     &found, &error);
   if (FAILED(hr))
     return cordbg_extension_failed(&error);

@@ -140,20 +140,33 @@ settle_write(cordbg_reader *reader, uint64_t address, size_t size, cordbg_error 
   return S_OK;
 }
 
+static HRESULT
+check_range(uint64_t address, const void *data, size_t size, cordbg_error *error)
+{
+  if (size == 0 || (data != NULL && address + (size - 1) >= address))
+    return S_OK;
+  return cordbg_error_set(error, E_INVALIDARG, 0, address,
+                          data == NULL ? "no bytes to write"
+                                       : "the range wraps past the top of the address space");
+}
+
 /*
  * Without a session: /proc/PID/mem, which writes read-only private pages too, as a debugger on
  * Windows may.
  */
-static HRESULT
-write_plainly(cordbg_handle *handle, uint64_t address, const void *data, size_t size,
-              size_t *written, cordbg_error *error)
+HRESULT
+cordbg_handle_write(cordbg_handle *handle, uint64_t address, const void *data, size_t size,
+                    size_t *written, cordbg_error *error)
 {
+  HRESULT hr = check_range(address, data, size, error);
+  if (FAILED(hr))
+    return hr;
   char path[32];
   snprintf(path, sizeof path, "/proc/%d/mem", handle->pid);
   int fd = open(path, O_RDWR | O_CLOEXEC);
   int sys = fd < 0 ? errno : 0;
   /* The descriptor is bound to the process that had the pid when it was opened. */
-  HRESULT hr = cordbg_reader_state(&handle->reader);
+  hr = cordbg_reader_state(&handle->reader);
   if (FAILED(hr)) {
     if (fd >= 0)
       close(fd);
@@ -186,17 +199,16 @@ static HRESULT
 write_by_handle(cordbg_handle *handle, uint64_t address, const void *data, size_t size,
                 size_t *written, cordbg_error *error)
 {
-  if (size > 0 && (data == NULL || address + (size - 1) < address))
-    return cordbg_error_set(error, E_INVALIDARG, 0, address,
-                            data == NULL ? "no bytes to write"
-                                         : "the range wraps past the top of the address space");
+  HRESULT wrong = check_range(address, data, size, error);
+  if (FAILED(wrong))
+    return wrong;
   cordbg_target *target = cordbg_handle_target(handle);
   cordbg_reader *reader = target == NULL ? &handle->reader : &target->reader;
   HRESULT hr = settle_write(reader, address, size, error);
   if (hr == S_OK && target != NULL)
     hr = cordbg_target_write(target, address, data, size, written, error);
   else if (hr == S_OK && size > 0)
-    hr = write_plainly(handle, address, data, size, written, error);
+    hr = cordbg_handle_write(handle, address, data, size, written, error);
   cordbg_target_unref(target);
   return hr;
 }

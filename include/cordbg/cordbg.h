@@ -112,8 +112,9 @@ HRESULT cordbg_force_unmanaged_breakpoint(ICorDebugProcess *process, CORDB_ADDRE
                                           BYTE *original);
 
 /*
- * Other doors to the same process. iid: IID_IDebugDataSpaces to IID_IDebugDataSpaces4. The object
- * holds the session's target, not the ICorDebugProcess.
+ * Other doors to the same process. iid: IID_IDebugDataSpaces to IID_IDebugDataSpaces4,
+ * IID_IDebugClient and what else DebugCreate (dbgeng-client.h) makes. The object holds the
+ * session's target, not the ICorDebugProcess: after a detach its methods answer E_UNEXPECTED.
  */
 HRESULT cordbg_data_spaces(ICorDebugProcess *process, REFIID iid, void **object);
 
