@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "runtime-shim/coreclr/coreclr-private.h"
 
@@ -160,6 +161,57 @@ cordbg_coreclr_il_map(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_map **
 
 /* ---- Stacks ---- */
 
+/* Memory in which the runtime makes code at run time: no file's, or the file of its W^X mapper. */
+static bool
+is_made_code(cordbg_runtime *runtime, uint64_t address)
+{
+  cordbg_mapping mapping;
+  char path[64] = "";
+
+  return cordbg_target_find_mapping(runtime->target, address, false, &mapping, path, sizeof path,
+                                    NULL) == S_OK &&
+         (mapping.prot & PROT_EXEC) &&
+         (mapping.inode == 0 || strncmp(path, "/memfd:doublemapper", 19) == 0);
+}
+
+static bool
+is_code(cordbg_runtime *runtime, uint64_t address)
+{
+  cordbg_mapping mapping;
+
+  return cordbg_target_find_mapping(runtime->target, address, false, &mapping, NULL, 0, NULL) ==
+             S_OK &&
+         (mapping.prot & PROT_EXEC);
+}
+
+/*
+ * Stubs of the runtime's making (precodes, dispatch stubs, write barriers) jump on or return, and
+ * have no frame: the return address is on top of the stack, or below one word that the stub pushed.
+ */
+static HRESULT
+unwind_stub(cordbg_runtime *runtime, const struct user_regs_struct *registers, cordbg_rt_frame *ret,
+            cordbg_error *error)
+{
+  uint64_t words[2] = {0};
+
+  if (!is_made_code(runtime, registers->rip))
+    return S_FALSE;
+  HRESULT hr = cordbg_coreclr_read(runtime, registers->rsp, words, sizeof words, error);
+  if (FAILED(hr))
+    return hr;
+  for (unsigned i = 0; i < 2; i++) {
+    if (!is_code(runtime, words[i]))
+      continue;
+    *ret = (cordbg_rt_frame){.kind = CORDBG_RT_FRAME_STUB, .caller = *registers};
+    ret->caller.rip = words[i];
+    ret->caller.rsp = registers->rsp + (i + 1) * sizeof *words;
+    return S_OK;
+  }
+  return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, registers->rsp,
+                          "no return address on the stack of the stub at 0x%llx",
+                          (unsigned long long)registers->rip);
+}
+
 HRESULT
 cordbg_coreclr_unwind(cordbg_runtime *runtime, int32_t tid,
                       const struct user_regs_struct *registers, bool innermost,
@@ -170,6 +222,8 @@ cordbg_coreclr_unwind(cordbg_runtime *runtime, int32_t tid,
   HRESULT hr = cordbg_dac_unwind(runtime->dac, tid, registers, innermost, &frame.kind, &code,
                                  &frame.caller, error);
 
+  if (hr == S_FALSE && innermost)
+    return unwind_stub(runtime, registers, ret, error);
   if (hr != S_OK)
     return hr;
   /* Code of no module's method (dynamic methods, IL stubs) is walked over, not shown. */

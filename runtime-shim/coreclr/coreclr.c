@@ -324,4 +324,6 @@ const cordbg_runtime_ops cordbg_coreclr_ops = {
     .il_map = cordbg_coreclr_il_map,
     .want_method = cordbg_coreclr_want_method,
     .synchronised = cordbg_coreclr_synchronised,
+    .unwind = cordbg_coreclr_unwind,
+    .next_managed = cordbg_coreclr_next_managed,
 };

@@ -240,9 +240,8 @@ HRESULT cordbg_dac_decode(cordbg_dac *dac, cordbg_dac_notification **ret, size_t
 /* ---- Stacks ---- */
 
 /*
- * The caller of the frame that registers describe, as cordbg_runtime_ops.unwind has it: managed
- * code and the runtime's stubs. *code is filled for managed frames (kind MANAGED). S_FALSE: PC is
- * not in code of the runtime's making.
+ * The caller of the frame that registers describe, as cordbg_runtime_ops.unwind has it, for managed
+ * code: methods, dynamic methods, IL stubs; *code tells which. S_FALSE: PC is in none of them.
  */
 HRESULT cordbg_dac_unwind(cordbg_dac *dac, int32_t tid, const struct user_regs_struct *registers,
                           bool innermost, cordbg_rt_frame_kind *kind, cordbg_dac_code *code,

@@ -3,6 +3,7 @@
 // is in: numbers of methods in a pinned array, [0] the depth. Says where the arrays are.
 using System;
 using System.Collections.Generic;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Threading;
 
@@ -14,6 +15,7 @@ namespace Debuggees {
   public struct Boxed : IStep {
     public ShadowStack owner;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public long Step(int depth, long a, long b, long c, long d, long e, long f, long g) {
       owner.Enter(1);
       long result = owner.Wide(depth - 1, a ^ g, b + f, c - e, d * 3);
@@ -59,6 +61,7 @@ namespace Debuggees {
       return random >> 8;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     long Choose(int depth, long value) {
       Enter(2);
       long result = value;
@@ -78,6 +81,7 @@ namespace Debuggees {
       return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public long Wide(int depth, long a, long b, long c, long d) {
       Enter(3);
       long e = a * 3, f = b * 5, g = c * 7, h = d * 9, i = a ^ b, j = c ^ d;
@@ -89,6 +93,7 @@ namespace Debuggees {
       return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     long Guarded(int depth, long value) {
       Enter(4);
       long result = 0;
@@ -103,6 +108,7 @@ namespace Debuggees {
       return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     long Generic<T>(int depth, T value) {
       Enter(5);
       long result = value.GetHashCode() + names["name" + Next() % 50] + Choose(depth, 7);
@@ -110,6 +116,7 @@ namespace Debuggees {
       return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     long Floating(int depth, long value) {
       Enter(6);
       double x = value & 1023, y = 1;
@@ -120,8 +127,10 @@ namespace Debuggees {
       return result;
     }
 
+#pragma warning disable 649 // not all are assigned
     struct Large { public long a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t; }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     long Big(int depth, long value) {
       Enter(7);
       Large large = new Large { a = value, t = value };
@@ -132,6 +141,7 @@ namespace Debuggees {
       return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     long Sum(Large x) {
       Enter(8);
       long result = x.a + x.k + x.t;
@@ -139,6 +149,7 @@ namespace Debuggees {
       return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     long Native(long value) {
       Enter(10);
       long result = value + poll(IntPtr.Zero, 0, 2);
@@ -146,6 +157,7 @@ namespace Debuggees {
       return result;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     void Run() {
       Enter(9);
       long total = 0;

@@ -1,10 +1,25 @@
 # SPDX-License-Identifier: MIT
 # The DAC host on real .NET processes.
 if HAVE_CMOCKA
-dac_live_tests = tests/live/test-dac-queries
+dac_live_tests = tests/live/test-dac-queries tests/live/test-coreclr-unwind
 check_PROGRAMS += $(dac_live_tests)
 TESTS += $(dac_live_tests)
 tests_live_test_dac_queries_SOURCES = tests/live/dac-queries.c
 tests_live_test_dac_queries_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_test_dac_queries_LDADD = runtime-shim/coreclr/libcoreclr-shim.la cordbg/liball.la $(CMOCKA_LIBS)
+tests_live_test_coreclr_unwind_SOURCES = tests/live/unwind.c $(mono_live_support)
+tests_live_test_coreclr_unwind_CFLAGS = $(mono_live_cflags) -DUNWIND_ON_NET
+tests_live_test_coreclr_unwind_LDADD = $(mono_live_ldadd)
 endif
+
+dac_net = tests/live/net/ShadowStack.dll
+dac_net_release = tests/live/net/release/ShadowStack.dll
+if HAVE_DOTNET
+noinst_DATA += $(dac_net) $(dac_net_release)
+CLEANFILES += $(dac_net) $(dac_net:.dll=.pdb) $(dac_net:.dll=.runtimeconfig.json) \
+	$(dac_net_release) $(dac_net_release:.dll=.pdb) $(dac_net_release:.dll=.runtimeconfig.json)
+endif
+$(dac_net): tests/live/net/%.dll: tests/live/%.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
+$(dac_net_release): tests/live/net/release/%.dll: tests/live/%.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize+ $<

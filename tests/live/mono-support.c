@@ -17,6 +17,7 @@
 #define PATIENCE_MS 20000
 
 cordbg_error test_error;
+const cordbg_runtime_ops *session_ops = &cordbg_mono_ops;
 
 static gint64
 now_ms(void)
@@ -126,7 +127,7 @@ void
 debuggee_check_alive(const debuggee *d)
 {
   /* After its client's death the tracer detaches one thread after the other. */
-  for (gint64 end = now_ms() + 2000;; poll(NULL, 0, 1)) {
+  for (gint64 end = now_ms() + PATIENCE_MS;; poll(NULL, 0, 1)) {
     g_autofree char *state = read_status(d->pid, "\nState:\t");
     g_autofree char *tracer = read_status(d->pid, "\nTracerPid:\t");
     assert_non_null(state);
@@ -193,7 +194,7 @@ count_threads_named(int pid, const char *name)
 bool
 await_no_thread_named(int pid, const char *name)
 {
-  for (gint64 end = now_ms() + 5000; now_ms() < end; poll(NULL, 0, 2))
+  for (gint64 end = now_ms() + PATIENCE_MS; now_ms() < end; poll(NULL, 0, 2))
     if (count_threads_named(pid, name) == 0)
       return true;
   return false;
@@ -212,7 +213,7 @@ session_try_attach(session *s, int pid, int timeout_ms, cordbg_error *error)
     fail_msg("attach: %s (waitpid %d, status 0x%x)", test_error.sentence, ended, status);
   }
   assert_ok(cordbg_target_create(s->tracer, &s->target, &test_error));
-  HRESULT hr = cordbg_mono_ops.prepare(s->target, 0, timeout_ms, NULL, NULL, &s->runtime, error);
+  HRESULT hr = session_ops->prepare(s->target, 0, timeout_ms, NULL, NULL, &s->runtime, error);
   if (hr != S_OK) {
     assert_ok(cordbg_tracer_detach(s->tracer, &test_error));
     cordbg_target_retire(s->target);
@@ -245,14 +246,14 @@ session_launch(session *s, debuggee *d, const char *const argv[])
   d->out = out[0];
   assert_ok(cordbg_target_create(s->tracer, &s->target, &test_error));
   assert_ok(
-      cordbg_mono_ops.prepare(s->target, 1, PATIENCE_MS, NULL, NULL, &s->runtime, &test_error));
+      session_ops->prepare(s->target, 1, PATIENCE_MS, NULL, NULL, &s->runtime, &test_error));
   s->events = g_array_new(FALSE, FALSE, sizeof(cordbg_rt_event));
 }
 
 void
 session_detach(session *s)
 {
-  cordbg_mono_ops.destroy(s->runtime, !s->gone);
+  session_ops->destroy(s->runtime, !s->gone);
   if (!s->gone)
     assert_ok(cordbg_tracer_detach(s->tracer, &test_error));
   cordbg_target_retire(s->target);
@@ -265,11 +266,11 @@ tell(session *s, const cordbg_event *event)
 {
   cordbg_rt_event *events = NULL;
   size_t count = 0;
-  HRESULT hr = cordbg_mono_ops.handle_event(s->runtime, event, &events, &count, &test_error);
+  HRESULT hr = session_ops->handle_event(s->runtime, event, &events, &count, &test_error);
 
   if (hr == S_FALSE) {
     assert_non_null(event);
-    hr = cordbg_mono_ops.handle_event(s->runtime, NULL, &events, &count, &test_error);
+    hr = session_ops->handle_event(s->runtime, NULL, &events, &count, &test_error);
   }
   assert_ok(hr);
   if (count)
@@ -364,7 +365,7 @@ session_module(session *s, const char *name_end, cordbg_rt_id domain)
   for (guint i = 0; i < s->runtime->modules->len; i++) {
     const cordbg_mono_module *known = s->runtime->modules->pdata[i];
     cordbg_rt_module module;
-    assert_ok(cordbg_mono_ops.module(s->runtime, known->id, &module, &test_error));
+    assert_ok(session_ops->module(s->runtime, known->id, &module, &test_error));
     if (g_str_has_suffix(module.name, name_end) && (!domain || module.domain == domain))
       return module.id;
   }
@@ -379,7 +380,7 @@ session_method(session *s, cordbg_rt_id module, const char *type, const char *me
   size_t count = 0;
 
   assert_ok(
-      cordbg_mono_ops.find_methods(s->runtime, module, type, method, &tokens, &count, &test_error));
+      session_ops->find_methods(s->runtime, module, type, method, &tokens, &count, &test_error));
   assert_true(count > 0);
   uint32_t token = tokens[0];
   g_free(tokens);

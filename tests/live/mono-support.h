@@ -48,6 +48,9 @@ void skip_without_mono(void);
 
 /* ---- Sessions ---- */
 
+/* The runtime that sessions are made with: Mono's, until a test says otherwise. */
+extern const cordbg_runtime_ops *session_ops;
+
 typedef struct session {
   int pid;
   cordbg_tracer *tracer;

@@ -29,7 +29,8 @@ host_describe_method(dac_host *host, uint64_t method_desc, cordbg_dac_method *re
   if (FAILED(hr))
     return hr;
   *ret = (cordbg_dac_method){.kind = CORDBG_DAC_CODE_METHOD};
-  if (data.bIsDynamic) {
+  /* Stubs for P/Invoke stand under the nil token of the module that declares it. */
+  if (data.bIsDynamic || (data.MDToken & 0xffffff) == 0) {
     ret->kind =
         data.managedDynamicMethodObject != 0 ? CORDBG_DAC_CODE_DYNAMIC : CORDBG_DAC_CODE_STUB;
     return S_OK;
@@ -87,6 +88,16 @@ describe_body(dac_host *host, uint64_t address, cordbg_dac_code *ret)
                            .cold_size = header.ColdRegionSize,
                            .cold_start = header.ColdRegionSize ? header.ColdRegionStart : 0};
   return S_OK;
+}
+
+uint64_t
+host_gc_info(dac_host *host, uint64_t address)
+{
+  DacpCodeHeaderData header = {0};
+
+  return SUCCEEDED(host->sos->lpVtbl->GetCodeHeaderData(host->sos, address, &header))
+             ? header.GCInfo
+             : 0;
 }
 
 static void

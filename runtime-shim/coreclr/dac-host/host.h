@@ -18,6 +18,19 @@ typedef struct host_page {
   uint8_t bytes[HOST_PAGE];
 } host_page;
 
+#define HOST_IMAGES 4096u
+#define HOST_BODIES 64u
+
+typedef struct host_image {
+  uint64_t base, size;
+} host_image;
+
+/* A body of code that was described. */
+typedef struct host_body {
+  cordbg_dac_code code; /* size 0: none */
+  uint64_t gc_info;
+} host_body;
+
 typedef struct dac_host {
   cordbg_patch_table table;
   uint64_t base; /* of libcoreclr */
@@ -35,8 +48,12 @@ typedef struct dac_host {
   HRESULT write_result;       /* of the last write that the client refused; S_OK */
   cordbg_error write_error;
 
-  IXCLRDataStackWalk *walk; /* of the thread walk_tid, until the target runs */
-  int32_t walk_tid;
+  /* Until the target runs: images with ReadyToRun code, bodies met by stacks. */
+  host_image images[HOST_IMAGES];
+  unsigned image_count;
+  host_body bodies[HOST_BODIES];
+  unsigned next_body;
+  ULONG32 context_size; /* of the DAC's CONTEXT; 0: not asked for yet */
 
   uint8_t *answer; /* header, cordbg_dac_reply, elements */
   size_t answer_size, answer_room;
@@ -96,7 +113,14 @@ HRESULT host_describe_code(dac_host *host, uint64_t address, bool tier, cordbg_d
 HRESULT host_describe_method(dac_host *host, uint64_t method_desc, cordbg_dac_method *ret);
 /* modules.c: the Module behind the interface; 0: unknown. */
 uint64_t host_module_address(IXCLRDataModule *module);
-/* The thread is over with: the walk that was kept for it. */
-void host_forget_walk(dac_host *host);
+/* modules.c: the mapped image that holds address. S_FALSE: none. */
+HRESULT host_image_of(dac_host *host, uint64_t address, uint64_t *base);
+/* code.c: the body's GC information; 0: none. */
+uint64_t host_gc_info(dac_host *host, uint64_t address);
+/* unwind.c: from registers in a body of code to its caller's. */
+HRESULT host_unwind_code(dac_host *host, const cordbg_dac_code *code, uint64_t gc_info,
+                         bool innermost, struct user_regs_struct *registers, cordbg_error *error);
+/* stacks.c: what was kept until the target runs. */
+void host_forget_stacks(dac_host *host);
 
 #endif

@@ -14,6 +14,7 @@ runtime_shim_coreclr_dac_host_cordbg_dac_SOURCES = \
 	runtime-shim/coreclr/dac-host/stacks.c \
 	runtime-shim/coreclr/dac-host/structures.h \
 	runtime-shim/coreclr/dac-host/target.c \
+	runtime-shim/coreclr/dac-host/unwind.c \
 	cordbg/memory/context.c \
 	cordbg/memory/context.h
 runtime_shim_coreclr_dac_host_cordbg_dac_CFLAGS = $(AM_CFLAGS)

@@ -250,7 +250,7 @@ serve(dac_host *host, const cordbg_dac_header *header, const uint8_t *body, cord
   memcpy(&host->request, body, sizeof host->request);
   host->write_result = S_OK;
   if (header->flags & CORDBG_DAC_FLUSH) {
-    host_forget_walk(host);
+    host_forget_stacks(host);
     host_forget_pages(host);
     host->process->lpVtbl->Flush(host->process);
   }

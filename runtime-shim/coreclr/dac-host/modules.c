@@ -176,6 +176,53 @@ host_modules(dac_host *host, cordbg_error *error)
   return FAILED(hr) ? hr : S_OK;
 }
 
+/* ---- Images ---- */
+
+static void
+add_image(dac_host *host, uint64_t address)
+{
+  IXCLRDataModule *module = NULL;
+  DacpGetModuleData image = {0};
+
+  if (host->image_count == HOST_IMAGES ||
+      FAILED(host->sos->lpVtbl->GetModule(host->sos, address, &module)) || module == NULL)
+    return;
+  if (SUCCEEDED(module->lpVtbl->Request(module, MODULE_REQUEST_GET_DATA, 0, NULL, sizeof image,
+                                        (BYTE *)&image)) &&
+      image.LoadedPEAddress != 0 && !image.IsFileLayout)
+    host->images[host->image_count++] =
+        (host_image){.base = image.LoadedPEAddress, .size = image.LoadedPESize};
+  module->lpVtbl->Release(module);
+}
+
+HRESULT
+host_image_of(dac_host *host, uint64_t address, uint64_t *base)
+{
+  uint64_t domain = 0;
+  CLRDATA_ADDRESS *assemblies = NULL;
+  int count = 0;
+
+  if (host->image_count == 0 && find_domain(host, &domain, NULL) == S_OK &&
+      list_assemblies(host, domain, &assemblies, &count, NULL) == S_OK) {
+    for (int i = 0; i < count; i++) {
+      CLRDATA_ADDRESS modules[16] = {0};
+      unsigned int needed = 0;
+      if (SUCCEEDED(host->sos->lpVtbl->GetAssemblyModuleList(host->sos, assemblies[i], 16, modules,
+                                                             &needed)))
+        for (unsigned int j = 0; j < needed && j < 16; j++)
+          add_image(host, modules[j]);
+    }
+    free(assemblies);
+  }
+  for (unsigned i = 0; i < host->image_count; i++) {
+    if (address >= host->images[i].base && address - host->images[i].base < host->images[i].size) {
+      *base = host->images[i].base;
+      return S_OK;
+    }
+  }
+  return S_FALSE;
+}
+
 HRESULT
 host_module_at(dac_host *host, cordbg_error *error)
 {

@@ -1,106 +1,58 @@
 /* SPDX-License-Identifier: MIT */
-/* One frame at a time, by the DAC's own unwinder: IXCLRDataStackWalk. */
+/*
+ * Stacks: one frame of managed code (by its unwind data, unwind.c), and the runtime's own record of
+ * where a thread left managed code (by the DAC's stack walk, which knows every kind of Frame).
+ *
+ * The DAC copies a CONTEXT by the size that its caller gives, whatever it has room for: it must be
+ * given exactly its own.
+ */
 #include "config.h"
 
 #include <string.h>
 
 #include "runtime-shim/coreclr/dac-host/host.h"
 
-#define CONTEXT_ROOM 4096u /* more than any CONTEXT */
-#define STEPS_MAX 256
-
-typedef union context_room {
-  CONTEXT context;
-  uint8_t bytes[CONTEXT_ROOM];
-} context_room;
+#define CONTEXT_ROOM 16384u
+#define STEPS_MAX 4096
 
 void
-host_forget_walk(dac_host *host)
+host_forget_stacks(dac_host *host)
 {
-  if (host->walk != NULL)
-    host->walk->lpVtbl->Release(host->walk);
-  host->walk = NULL;
+  host->image_count = 0;
+  memset(host->bodies, 0, sizeof host->bodies);
 }
 
-/* S_FALSE: no managed thread. */
-static HRESULT
-walk_of(dac_host *host, int32_t tid, IXCLRDataStackWalk **ret, cordbg_error *error)
-{
-  IXCLRDataTask *task = NULL;
-
-  if (host->walk != NULL && host->walk_tid != tid)
-    host_forget_walk(host);
-  if (host->walk == NULL) {
-    if (FAILED(host->process->lpVtbl->GetTaskByOSThreadID(host->process, (ULONG32)tid, &task)) ||
-        task == NULL)
-      return S_FALSE;
-    HRESULT hr = task->lpVtbl->CreateStackWalk(task, FRAMES_ALL, &host->walk);
-    task->lpVtbl->Release(task);
-    if (FAILED(hr) || host->walk == NULL) {
-      host->walk = NULL;
-      return host_set(error, hr, "CreateStackWalk");
-    }
-    host->walk_tid = tid;
-  }
-  *ret = host->walk;
-  return S_OK;
-}
-
-static HRESULT
-put_context(IXCLRDataStackWalk *walk, const struct user_regs_struct *registers, bool innermost)
-{
-  context_room room;
-
-  memset(&room, 0, sizeof room);
-  host_context_from(&room.context, registers);
-  return walk->lpVtbl->SetContext2(walk,
-                                   innermost ? STACK_SET_CURRENT_CONTEXT : STACK_SET_UNWIND_CONTEXT,
-                                   sizeof room, room.bytes);
-}
-
-static HRESULT
-get_context(IXCLRDataStackWalk *walk, struct user_regs_struct *registers)
-{
-  context_room room;
-  ULONG32 size = 0;
-
-  memset(&room, 0, sizeof room);
-  HRESULT hr = walk->lpVtbl->GetContext(walk, CONTEXT_FULL, sizeof room, &size, room.bytes);
-  if (hr == S_OK)
-    host_context_to(&room.context, registers);
-  return hr;
-}
-
-/* ---- Stubs ---- */
-
-/*
- * A stub of the runtime's making jumps on and has no frame of its own: the return address is on top
- * of the stack, or below one word that the stub has pushed.
- */
-static HRESULT
-unwind_stub(dac_host *host, cordbg_dac_wire_frame *frame)
-{
-  uint64_t words[2] = {0};
-  uint64_t top = frame->caller.rsp;
-
-  if (host_read(host, top, words, sizeof words) < sizeof words[0] || words[0] == 0)
-    return E_FAIL;
-  frame->kind = CORDBG_RT_FRAME_STUB;
-  frame->caller.rip = words[0];
-  frame->caller.rsp = top + sizeof words[0];
-  return S_OK;
-}
+/* ---- Managed code ---- */
 
 static bool
-is_stub(dac_host *host, uint64_t address)
+holds(const cordbg_dac_code *code, uint64_t address)
 {
-  CLRDataAddressType type = 0;
-
-  return SUCCEEDED(host->process->lpVtbl->GetAddressType(host->process, address, &type)) &&
-         (type == ADDRESS_RUNTIME_MANAGED_STUB || type == ADDRESS_RUNTIME_UNMANAGED_STUB);
+  return address - code->start < code->size || address - code->cold_start < code->cold_size;
 }
 
-/* ---- The requests ---- */
+/* S_FALSE: no code there. */
+static HRESULT
+body_at(dac_host *host, uint64_t address, const host_body **ret)
+{
+  host_body *body = &host->bodies[host->next_body % HOST_BODIES];
+
+  for (unsigned i = 0; i < HOST_BODIES; i++) {
+    if (holds(&host->bodies[i].code, address)) {
+      *ret = &host->bodies[i];
+      return S_OK;
+    }
+  }
+  memset(body, 0, sizeof *body);
+  HRESULT hr = host_describe_code(host, address, true, &body->code);
+  if (hr != S_OK) {
+    memset(body, 0, sizeof *body);
+    return hr;
+  }
+  body->gc_info = host_gc_info(host, address);
+  host->next_body++;
+  *ret = body;
+  return S_OK;
+}
 
 HRESULT
 host_unwind(dac_host *host, cordbg_error *error)
@@ -108,61 +60,89 @@ host_unwind(dac_host *host, cordbg_error *error)
   const cordbg_dac_request *request = &host->request;
   bool innermost = request->token != 0;
   cordbg_dac_wire_frame frame = {.kind = CORDBG_RT_FRAME_MANAGED, .caller = request->registers};
-  IXCLRDataStackWalk *walk = NULL;
+  const host_body *body = NULL;
   uint64_t pc = request->registers.rip;
-  HRESULT hr = host_describe_code(host, innermost ? pc : pc - 1, true, &frame.code);
+  HRESULT hr = body_at(host, innermost ? pc : pc - 1, &body);
 
   if (FAILED(hr))
     return host_set(error, hr, "GetMethodDescData");
-  if (hr == S_FALSE) {
-    if (!innermost || !is_stub(host, pc))
-      return S_FALSE;
-    hr = unwind_stub(host, &frame);
-    if (FAILED(hr))
-      return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, request->registers.rsp,
-                              "no return address on the stack of a stub");
-    host_add_element(host, &frame, sizeof frame);
-    return S_OK;
-  }
-  hr = walk_of(host, request->tid, &walk, error);
   if (hr == S_FALSE)
-    return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, pc,
-                            "thread %d runs managed code and is no managed thread", request->tid);
+    return S_FALSE;
+  frame.code = body->code;
+  hr = host_unwind_code(host, &body->code, body->gc_info, innermost, &frame.caller, error);
   if (FAILED(hr))
     return hr;
-  hr = put_context(walk, &request->registers, innermost);
-  if (SUCCEEDED(hr))
-    hr = walk->lpVtbl->Next(walk);
-  if (hr == S_OK)
-    hr = get_context(walk, &frame.caller);
-  if (hr != S_OK)
-    return host_set(error, hr, "the stack walk");
   host_add_element(host, &frame, sizeof frame);
   return S_OK;
+}
+
+/* ---- The chain of Frames ---- */
+
+typedef union context_room {
+  CONTEXT context;
+  uint8_t bytes[CONTEXT_ROOM];
+} context_room;
+
+/* S_FALSE: the walk is at its end. */
+static HRESULT
+get_context(dac_host *host, IXCLRDataStackWalk *walk, struct user_regs_struct *registers)
+{
+  static context_room room;
+  ULONG32 size = 0;
+
+  if (host->context_size == 0) { /* refused, but not without telling */
+    walk->lpVtbl->GetContext(walk, CONTEXT_FULL, 0, &size, room.bytes);
+    if (size < sizeof room.context || size > sizeof room)
+      return E_UNEXPECTED;
+    host->context_size = size;
+  }
+  HRESULT hr = walk->lpVtbl->GetContext(walk, CONTEXT_FULL, host->context_size, &size, room.bytes);
+  if (hr == S_OK)
+    host_context_to(&room.context, registers);
+  return hr;
+}
+
+static HRESULT
+walk_on(dac_host *host, IXCLRDataStackWalk *walk, struct user_regs_struct *ret)
+{
+  const struct user_regs_struct *given = &host->request.registers;
+  HRESULT hr = S_OK;
+
+  for (int i = 0; hr == S_OK && i < STEPS_MAX; i++) {
+    CLRDataSimpleFrameType simple = 0;
+    CLRDataDetailedFrameType detailed = 0;
+    struct user_regs_struct registers = *given;
+    hr = walk->lpVtbl->GetFrameType(walk, &simple, &detailed);
+    if (hr == S_OK && simple == FRAME_MANAGED_METHOD &&
+        get_context(host, walk, &registers) == S_OK && registers.rsp > given->rsp) {
+      *ret = registers;
+      return S_OK;
+    }
+    if (hr == S_OK)
+      hr = walk->lpVtbl->Next(walk);
+  }
+  return FAILED(hr) ? hr : S_FALSE;
 }
 
 HRESULT
 host_next_managed(dac_host *host, cordbg_error *error)
 {
-  const cordbg_dac_request *request = &host->request;
+  IXCLRDataTask *task = NULL;
   IXCLRDataStackWalk *walk = NULL;
-  HRESULT hr = walk_of(host, request->tid, &walk, error);
+  struct user_regs_struct found;
 
-  if (hr != S_OK)
-    return hr;
-  hr = put_context(walk, &request->registers, false);
-  for (int i = 0; hr == S_OK && i < STEPS_MAX; i++) {
-    CLRDataSimpleFrameType simple = 0;
-    CLRDataDetailedFrameType detailed = 0;
-    struct user_regs_struct registers = request->registers;
-    if (FAILED(walk->lpVtbl->GetFrameType(walk, &simple, &detailed)))
-      break;
-    if ((simple == FRAME_MANAGED_METHOD || simple == FRAME_RUNTIME_MANAGED_CODE) &&
-        get_context(walk, &registers) == S_OK && registers.rsp > request->registers.rsp) {
-      host_add_element(host, &registers, sizeof registers);
-      return S_OK;
-    }
-    hr = walk->lpVtbl->Next(walk);
-  }
-  return FAILED(hr) ? host_set(error, hr, "the stack walk") : S_FALSE;
+  if (FAILED(host->process->lpVtbl->GetTaskByOSThreadID(host->process, (ULONG32)host->request.tid,
+                                                        &task)) ||
+      task == NULL)
+    return S_FALSE; /* no managed thread */
+  /* It begins at the registers of the request (ICLRDataTarget::GetThreadContext). */
+  HRESULT hr = task->lpVtbl->CreateStackWalk(task, FRAMES_ALL, &walk);
+  task->lpVtbl->Release(task);
+  if (FAILED(hr) || walk == NULL)
+    return host_set(error, hr, "CreateStackWalk");
+  hr = walk_on(host, walk, &found);
+  walk->lpVtbl->Release(walk);
+  if (hr == S_OK)
+    host_add_element(host, &found, sizeof found);
+  return FAILED(hr) ? host_set(error, hr, "the stack walk") : hr;
 }

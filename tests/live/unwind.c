@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames of Mono's code at random stops, against a stack that the program keeps by itself. */
+/*
+ * Frames of a runtime's code at random stops, against a stack that the program keeps by itself.
+ * Built once for each runtime: UNWIND_ON_NET.
+ */
 #include "config.h"
 
 #include "tests/live/mono-support.h"
@@ -10,9 +13,19 @@
 
 #include "cordbg/tracer/client.h"
 
+#ifdef UNWIND_ON_NET
+#include "runtime-shim/coreclr/coreclr.h"
+static const cordbg_runtime_ops *const ops = &cordbg_coreclr_ops;
+#else
 static const cordbg_runtime_ops *const ops = &cordbg_mono_ops;
+#endif
 
-enum { THREADS = 2, WALKS = 1000, FRAMES_MAX = 512, SHADOW_MAX = 255, NATIVE = 10 };
+#ifdef UNWIND_ON_NET
+enum { WALKS = 500 }; /* of each build */
+#else
+enum { WALKS = 1000 };
+#endif
+enum { THREADS = 2, FRAMES_MAX = 512, SHADOW_MAX = 255, NATIVE = 10 };
 
 static const char *const method_names[] = {NULL,      "Step",    "Choose",   "Wide",
                                            "Guarded", "Generic", "Floating", "Big",
@@ -136,16 +149,14 @@ compare_base(thread_truth *t, const walk *w)
 }
 
 static void
-frames_at_random_stops_agree_with_the_stack_that_the_program_keeps(void **state)
+agree(const char *const argv[])
 {
   debuggee d;
   session s;
   thread_truth threads[THREADS] = {{0}};
   unsigned walks = 0, native = 0, transitions = 0, stubs = 0, frames = 0;
-  g_autofree char *path = g_strdup_printf("%s/tests/live/ShadowStack.exe", TEST_BUILD_FOLDER);
-  const char *const argv[] = {"mono", path, NULL};
 
-  (void)state;
+  session_ops = ops;
   debuggee_start(&d, argv, NULL);
   for (unsigned i = 0; i < THREADS; i++) {
     unsigned long long address;
@@ -188,6 +199,60 @@ frames_at_random_stops_agree_with_the_stack_that_the_program_keeps(void **state)
   debuggee_end(&d);
 }
 
+#ifdef UNWIND_ON_NET
+
+static void
+agree_with(const char *build)
+{
+  g_autofree char *path =
+      g_strdup_printf("%s/tests/live/%s/ShadowStack.dll", TEST_BUILD_FOLDER, build);
+  const char *const argv[] = {"dotnet", path, NULL};
+
+  agree(argv);
+}
+
+static void
+frames_of_a_debug_build_agree_with_the_stack_that_the_program_keeps(void **state)
+{
+  (void)state;
+  agree_with("net");
+}
+
+static void
+frames_of_a_release_build_agree_with_the_stack_that_the_program_keeps(void **state)
+{
+  (void)state;
+  agree_with("net/release");
+}
+
+int
+main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(frames_of_a_debug_build_agree_with_the_stack_that_the_program_keeps),
+      cmocka_unit_test(frames_of_a_release_build_agree_with_the_stack_that_the_program_keeps),
+  };
+  g_autofree char *dotnet = g_find_program_in_path("dotnet");
+
+  if (!dotnet) {
+    puts("SKIP: dotnet is not installed");
+    return 77;
+  }
+  return cmocka_run_group_tests_name("coreclr-unwind", tests, NULL, NULL);
+}
+
+#else
+
+static void
+frames_at_random_stops_agree_with_the_stack_that_the_program_keeps(void **state)
+{
+  g_autofree char *path = g_strdup_printf("%s/tests/live/ShadowStack.exe", TEST_BUILD_FOLDER);
+  const char *const argv[] = {"mono", path, NULL};
+
+  (void)state;
+  agree(argv);
+}
+
 static void
 the_version_is_the_one_that_the_runtime_prints(void **state)
 {
@@ -216,3 +281,5 @@ main(void)
   skip_without_mono();
   return cmocka_run_group_tests_name("mono-unwind", tests, NULL, NULL);
 }
+
+#endif
