@@ -99,6 +99,15 @@ on_breakpoint(ICorDebugManagedCallback *self, ICorDebugAppDomain *domain, ICorDe
 }
 
 static HRESULT
+on_break(ICorDebugManagedCallback *self, ICorDebugAppDomain *domain, ICorDebugThread *thread)
+{
+  const sample_hooks *hooks = ((managed_callback *)self)->hooks;
+  if (hooks->user_break && !hooks->user_break(hooks->data, thread))
+    return S_OK;
+  return go_on(domain);
+}
+
+static HRESULT
 on_create_process(ICorDebugManagedCallback *self, ICorDebugProcess *process)
 {
   const sample_hooks *hooks = ((managed_callback *)self)->hooks;
@@ -149,7 +158,6 @@ on_create_thread(ICorDebugManagedCallback *self, ICorDebugAppDomain *domain,
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 GO_ON(on_step_complete, ICorDebugAppDomain *controller, ICorDebugThread *t, ICorDebugStepper *s,
       CorDebugStepReason r)
-GO_ON(on_break, ICorDebugAppDomain *controller, ICorDebugThread *t)
 GO_ON(on_exception, ICorDebugAppDomain *controller, ICorDebugThread *t, BOOL unhandled)
 GO_ON(on_eval_complete, ICorDebugAppDomain *controller, ICorDebugThread *t, ICorDebugEval *e)
 GO_ON(on_eval_exception, ICorDebugAppDomain *controller, ICorDebugThread *t, ICorDebugEval *e)

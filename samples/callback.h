@@ -20,6 +20,7 @@ typedef struct sample_hooks {
   bool (*load_module)(void *data, ICorDebugModule *module);
   bool (*create_thread)(void *data, ICorDebugThread *thread);
   bool (*breakpoint)(void *data, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint);
+  bool (*user_break)(void *data, ICorDebugThread *thread); /* the program's Debugger.Break */
   void (*exit_process)(void *data, ICorDebugProcess *process); /* nothing to continue */
   void (*native_event)(void *data, const DEBUG_EVENT *event);
 
