@@ -25,6 +25,8 @@
  */
 #define LOOK_NS 60000u
 #define FAST_NS 240000u
+/* For the end of a tracer that has nothing left to do. */
+#define END_PATIENCE_MS 30000
 
 static uint64_t
 now_ns(void)
@@ -312,10 +314,32 @@ cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error)
   return hr;
 }
 
+/* pidfd: of the tracer, -1: it has ended. Readable when its tracees are released. */
+static HRESULT
+await_end_of_tracer(const cordbg_tracer *tracer, int pidfd, cordbg_error *error)
+{
+  struct pollfd polled = {.fd = pidfd, .events = POLLIN};
+  uint64_t end = now_ns() + (uint64_t)END_PATIENCE_MS * 1000000u;
+  int ready = pidfd < 0;
+  while (ready <= 0 && now_ns() < end)
+    ready = poll(&polled, 1, END_PATIENCE_MS);
+  if (ready > 0)
+    return S_OK;
+  return cordbg_error_set(error, CORDBG_E_TIMEOUT, ETIMEDOUT, 0,
+                          "the tracer %d of process %d does not end", tracer->tracer_pid,
+                          tracer->pid);
+}
+
 HRESULT
 cordbg_tracer_detach(cordbg_tracer *tracer, cordbg_error *error)
 {
-  return transact_header(tracer, CORDBG_REQUEST_DETACH, error);
+  int pidfd = (int)syscall(SYS_pidfd_open, tracer->tracer_pid, 0);
+  HRESULT hr = transact_header(tracer, CORDBG_REQUEST_DETACH, error);
+  if (hr == S_FALSE)
+    hr = await_end_of_tracer(tracer, pidfd, error);
+  if (pidfd >= 0)
+    close(pidfd);
+  return hr;
 }
 
 HRESULT

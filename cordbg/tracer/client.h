@@ -69,6 +69,7 @@ HRESULT cordbg_tracer_launch(cordbg_tracer *tracer, const cordbg_launch *launch,
 HRESULT cordbg_tracer_stop(cordbg_tracer *tracer, cordbg_reply_stop *state, cordbg_error *error);
 /* One way: returns when the request is on its way. */
 HRESULT cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error);
+/* Returns when no thread of the target is traced any more, also one in an uninterruptible sleep. */
 HRESULT cordbg_tracer_detach(cordbg_tracer *tracer, cordbg_error *error);
 HRESULT cordbg_tracer_terminate(cordbg_tracer *tracer, cordbg_error *error);
 

@@ -65,7 +65,9 @@ typedef enum cordbg_request_kind {
                                   resume; a futex wait then compares its word anew */
   CORDBG_REQUEST_ON_CLEANUP,   /* words to write and a thread to kick when the session ends */
   CORDBG_REQUEST_EVENTS,       /* which optional events are wanted */
-  CORDBG_REQUEST_DETACH,       /* replies when every byte and thread is as it was */
+  /* Replies when every byte and thread is as it was. S_FALSE: but threads in an uninterruptible
+     sleep are still traced, and are not when the tracer's process, which ends now, has ended. */
+  CORDBG_REQUEST_DETACH,
   CORDBG_REQUEST_TERMINATE,    /* SIGKILL to the target; CORDBG_EVENT_EXITED follows */
   CORDBG_REQUEST_STATISTICS,
   CORDBG_REQUEST_SIGNAL,       /* what a thread in a reported signal stop goes on with */

@@ -449,7 +449,8 @@ do_detach(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *er
   if (FAILED(hr))
     return hr;
   cordbg_tracing_cleanup(tracing);
-  return S_OK;
+  /* A thread that could not be stopped is let go by the kernel when this process ends. */
+  return tracing->tracees == NULL ? S_OK : S_FALSE;
 }
 
 static HRESULT
