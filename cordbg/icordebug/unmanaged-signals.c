@@ -233,9 +233,44 @@ cordbg_native_exception(cordbg_session *session, const cordbg_event *event, DEBU
     record->ExceptionCode = EXCEPTION_SINGLE_STEP;
     return;
   }
-  ret->u.Exception.dwFirstChance = (event->signal.flags & CORDBG_SIGNAL_ENDS) == 0;
   if (is_fault(&event->signal))
     fill_fault(session, event, record);
   else
     fill_other(&event->signal, record);
+}
+
+/* ---- First and second chance ---- */
+
+/*
+ * A handler that gives up sets the default action and returns to the instruction, or raises the
+ * signal again as abort does: what Windows would tell as the second chance of the same exception.
+ */
+static bool
+was_given_up(const cordbg_natives *natives, const cordbg_event *event)
+{
+  const cordbg_native_place *handed = &natives->handed;
+  return handed->tid == event->tid && handed->signal == event->signal.number &&
+         handed->pc == event->registers.rip;
+}
+
+void
+cordbg_native_chance(cordbg_session *session, const cordbg_event *event, DEBUG_EVENT *ret)
+{
+  cordbg_natives *natives = session->natives;
+  bool again = was_given_up(natives, event);
+  natives->handed.tid = 0;
+  natives->second_owed = false;
+  if ((event->signal.flags & CORDBG_SIGNAL_ENDS) == 0) {
+    if (is_fault(&event->signal) || event->signal.number == SIGABRT)
+      natives->handed =
+          (cordbg_native_place){event->tid, event->signal.number, event->registers.rip};
+    return;
+  }
+  if (again) {
+    ret->u.Exception.dwFirstChance = 0;
+    return;
+  }
+  natives->second = *ret;
+  natives->second.u.Exception.dwFirstChance = 0;
+  natives->second_owed = true;
 }

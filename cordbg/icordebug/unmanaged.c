@@ -9,10 +9,15 @@
  * runtime is in the middle of something, or a managed stop is outstanding): memory, registers and
  * native breakpoints may be used, and Continue(TRUE) ends it.
  *
- * Two sources. The tracer's unmanaged socket: one event, told at once. The queue: what an attach
- * replays and what one stop of the dynamic linker changed, several events of one stop; while it is
- * not empty the target does not go on and no managed callback is made (cordbg_session_go_on wakes
- * this thread instead). Only this thread tells events.
+ * Two sources. The tracer's unmanaged socket: one event, told at once. What waits: the queue (what
+ * an attach replays and what one stop of the dynamic linker changed, several events of one stop),
+ * and before it the second chance of an exception whose first was told and continued; while
+ * anything waits the target does not go on and no managed callback is made (cordbg_session_go_on
+ * wakes this thread instead). Only this thread tells events.
+ *
+ *   signal that ends the process --> first chance --Continue--> second chance --Continue-->
+ * delivered
+ *                                        '-- ClearCurrentException --'--> taken back
  *
  * At the end EXIT_PROCESS is told here before ExitProcess is told there: the managed dispatcher
  * owes it to this thread (cordbg_natives_ended) and waits for `changed`.
@@ -86,7 +91,8 @@ cordbg_natives_begin(cordbg_session *session, cordbg_error *error)
 bool
 cordbg_natives_wait(const cordbg_session *session)
 {
-  return session->natives != NULL && session->natives->head < session->natives->queue->len;
+  const cordbg_natives *natives = session->natives;
+  return natives != NULL && (natives->second_owed || natives->head < natives->queue->len);
 }
 
 void
@@ -96,6 +102,7 @@ cordbg_natives_clear(cordbg_session *session)
     return;
   g_array_set_size(session->natives->queue, 0);
   session->natives->head = 0;
+  session->natives->second_owed = false;
 }
 
 void
@@ -140,6 +147,8 @@ cordbg_natives_clear_exception(cordbg_session *session, int tid, cordbg_error *e
   if (session->natives == NULL || session->natives->signal == 0)
     return S_OK; /* cordbg's own: the program does not get it anyway */
   session->natives->signal = 0;
+  session->natives->second_owed = false;
+  session->natives->handed.tid = 0;
   return cordbg_tracer_set_signal(session->tracer, tid, 0, error);
 }
 
@@ -176,18 +185,34 @@ tell(cordbg_session *session, DEBUG_EVENT *event, int signal)
   pthread_mutex_lock(&session->lock);
 }
 
+/* The next event that waits: a second chance before all that is in the queue. */
+static DEBUG_EVENT
+take_waiting(cordbg_natives *natives, int *signal)
+{
+  *signal = 0;
+  if (natives->second_owed) {
+    natives->second_owed = false;
+    *signal = natives->signal;
+    return natives->second;
+  }
+  DEBUG_EVENT event = g_array_index(natives->queue, DEBUG_EVENT, natives->head);
+  if (++natives->head == natives->queue->len) {
+    g_array_set_size(natives->queue, 0);
+    natives->head = 0;
+  }
+  return event;
+}
+
 static void
 tell_queued(cordbg_session *session)
 {
   bool skipped = false;
   while (cordbg_natives_wait(session) && session->stop_count == 0 && !session->out_of_band) {
-    cordbg_natives *natives = session->natives;
-    DEBUG_EVENT event = g_array_index(natives->queue, DEBUG_EVENT, natives->head);
-    if (++natives->head == natives->queue->len)
-      cordbg_natives_clear(session);
+    int signal;
+    DEBUG_EVENT event = take_waiting(session->natives, &signal);
     skipped = !may_tell(session);
     if (!skipped)
-      tell(session, &event, 0);
+      tell(session, &event, signal);
   }
   if (skipped && session->life == CORDBG_LIFE_ATTACHED)
     cordbg_session_go_on(session, NULL);
@@ -206,6 +231,8 @@ translate(cordbg_session *session, const cordbg_event *event, DEBUG_EVENT *ret, 
       *signal = event->signal.number;
     }
     cordbg_native_exception(session, event, ret);
+    if (*signal != 0)
+      cordbg_native_chance(session, event, ret);
     return true;
   case CORDBG_EVENT_TRAP:
     cordbg_native_exception(session, event, ret);

@@ -15,6 +15,13 @@ typedef enum cordbg_native_exit {
   CORDBG_NATIVE_EXIT_TOLD,
 } cordbg_native_exit;
 
+/* Where a thread was told to have got a signal. */
+typedef struct cordbg_native_place {
+  int tid; /* 0: nowhere */
+  int signal;
+  uint64_t pc;
+} cordbg_native_place;
+
 /* Under the session's lock. */
 struct cordbg_natives {
   GArray *queue; /* DEBUG_EVENT: the target is held until they are told */
@@ -22,6 +29,9 @@ struct cordbg_natives {
   cordbg_native_images *images;
   uint64_t linker_trap; /* 0: the linker announces nothing */
   int signal;           /* that the thread of the outstanding event is about to get; 0: none */
+  bool second_owed;     /* `second` is to be told before the target goes on */
+  DEBUG_EVENT second;
+  cordbg_native_place handed; /* the latest exception that a handler of the program was given */
   cordbg_native_exit exit;
   DEBUG_EVENT exit_event;
   bool over; /* the dispatcher tells nothing any more */
@@ -57,5 +67,10 @@ uint64_t cordbg_native_signals(void);
 /* A signal that the runtime makes a managed exception of, or its own business. */
 bool cordbg_native_is_the_runtimes(cordbg_session *session, const cordbg_event *event);
 void cordbg_native_exception(cordbg_session *session, const cordbg_event *event, DEBUG_EVENT *ret);
+/*
+ * Takes note of what becomes of a signal when the client leaves it alone, and sets dwFirstChance:
+ * an exception that would end the process gets its second chance before it does.
+ */
+void cordbg_native_chance(cordbg_session *session, const cordbg_event *event, DEBUG_EVENT *ret);
 
 #endif
