@@ -3,7 +3,8 @@
 # cordbg's, and has a waitpid of its own.
 if HAVE_CMOCKA
 check_PROGRAMS += tests/live/test-dbgshim tests/live/test-startup-net tests/live/startup-host
-TESTS += tests/live/test-dbgshim tests/live/test-startup-net
+check_PROGRAMS += tests/live/test-coreclr-hardmode
+TESTS += tests/live/test-dbgshim tests/live/test-startup-net tests/live/test-coreclr-hardmode
 dbgshim_client = tests/live/dbgshim-client.c tests/live/dbgshim-client.h samples/callback.c samples/callback.h
 tests_live_test_dbgshim_SOURCES = tests/live/dbgshim-adapter.c $(dbgshim_client)
 tests_live_test_dbgshim_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/samples -D_GNU_SOURCE
@@ -17,18 +18,25 @@ tests_live_test_startup_net_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
 tests_live_test_startup_net_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)
 tests_live_test_startup_net_LDADD = $(tests_live_test_dbgshim_LDADD)
 
+tests_live_test_coreclr_hardmode_SOURCES = tests/live/coreclr-hardmode.c $(dbgshim_client)
+tests_live_test_coreclr_hardmode_CPPFLAGS = $(tests_live_test_dbgshim_CPPFLAGS) -DDOCS='"$(abs_top_srcdir)/docs"'
+tests_live_test_coreclr_hardmode_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
+tests_live_test_coreclr_hardmode_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)
+tests_live_test_coreclr_hardmode_LDADD = $(tests_live_test_dbgshim_LDADD)
+
 # A host that is debugged: as anybody would build it.
 tests_live_startup_host_SOURCES = tests/live/startup-host.c
 tests_live_startup_host_CFLAGS = -Wall -Wextra -Werror
 tests_live_startup_host_LDADD = -ldl
 endif
 
-EXTRA_DIST += tests/live/ShimExit.cs tests/live/Hosted.cs
+EXTRA_DIST += tests/live/ShimExit.cs tests/live/Hosted.cs tests/live/HardMode.cs
 if HAVE_MCS
 noinst_DATA += tests/live/ShimExit.exe
 CLEANFILES += tests/live/ShimExit.exe tests/live/ShimExit.exe.mdb
 endif
-dbgshim_dlls = tests/live/net/ShimExit.dll tests/live/net/Hosted.dll
+dbgshim_dlls = tests/live/net/ShimExit.dll tests/live/net/Hosted.dll \
+  tests/live/net/HardMode.dll
 if HAVE_DOTNET
 noinst_DATA += $(dbgshim_dlls)
 CLEANFILES += $(dbgshim_dlls) $(dbgshim_dlls:.dll=.pdb) $(dbgshim_dlls:.dll=.runtimeconfig.json)
@@ -36,4 +44,6 @@ endif
 tests/live/net/ShimExit.dll: tests/live/ShimExit.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
 tests/live/net/Hosted.dll: tests/live/Hosted.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
+tests/live/net/HardMode.dll: tests/live/HardMode.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
