@@ -14,9 +14,9 @@ samples_attach_break_CFLAGS = $(sample_cflags)
 samples_attach_break_LDADD = $(sample_libs)
 
 noinst_PROGRAMS += samples/stack
-samples_stack_SOURCES = samples/stack.c
-samples_stack_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
-samples_stack_LDADD = libcordbg.la $(GLIB_LIBS)
+samples_stack_SOURCES = samples/stack.c $(sample_common)
+samples_stack_CFLAGS = $(sample_cflags)
+samples_stack_LDADD = $(sample_libs)
 
 EXTRA_DIST += samples/README.md
 include samples/windbg-ext/windbg-ext.mk

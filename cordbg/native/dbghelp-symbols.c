@@ -166,6 +166,7 @@ wanted_of_options(bool line)
   DWORD now = options;
 
   return (now & SYMOPT_UNDNAME ? 0 : (uint32_t)CORDBG_PLACE_MANGLED) |
+         (line ? (uint32_t)CORDBG_PLACE_NO_SYMBOL : 0) |
          (line && (now & SYMOPT_LOAD_LINES) ? (uint32_t)CORDBG_PLACE_LINE : 0);
 }
 

@@ -111,6 +111,16 @@ has_check_sum(int fd, uint32_t expected)
   return (uint32_t)sum == expected;
 }
 
+/* Distributions name debug files like the program: beside it the link leads to itself. */
+static bool
+is_same_file(int a, int b)
+{
+  struct stat one, other;
+
+  return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
 static int
 open_either(const cordbg_modules *modules, const char *path, int turn)
 {
@@ -152,7 +162,7 @@ open_by_link(const cordbg_modules *modules, const cordbg_module *module, int fd)
                                          : g_build_filename(DEBUG_ROOT, folder, name, NULL);
     int found = open_either(modules, path, place == 3);
 
-    if (found >= 0 && has_check_sum(found, sum))
+    if (found >= 0 && !is_same_file(found, fd) && has_check_sum(found, sum))
       return found;
     if (found >= 0)
       close(found);

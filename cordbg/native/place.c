@@ -43,7 +43,8 @@ native_place(cordbg_unwinder *unwinder, cordbg_native_image *image, uint64_t add
   ret->module = module->path;
   ret->module_base = module->start;
   ret->offset = address - module->start;
-  if (cordbg_symbol_at(unwinder->modules, address, &symbol, NULL, NULL) == S_OK) {
+  if (!(wanted & CORDBG_PLACE_NO_SYMBOL) &&
+      cordbg_symbol_at(unwinder->modules, address, &symbol, NULL, NULL) == S_OK) {
     ret->symbol = wanted & CORDBG_PLACE_MANGLED ? symbol.name : shown_name(unwinder, symbol.name);
     ret->symbol_start = symbol.address;
     ret->symbol_size = symbol.size;
@@ -93,26 +94,46 @@ managed_place(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted, cord
   return S_OK;
 }
 
+/* An image of code that a runtime compiled ahead: an ELF file whose functions unwind by other
+   means than ELF's. */
+static bool
+is_of_runtime(cordbg_unwinder *unwinder, cordbg_native_image *image)
+{
+  cordbg_managed_frames managed;
+
+  if (!image->kind_known && cordbg_unwinder_managed(unwinder, &managed)) {
+    cordbg_unwind_data *data = cordbg_image_unwind_data(unwinder, image);
+
+    managed.unref(managed.data);
+    image->of_runtime = data && cordbg_unwind_data_is_empty(data);
+    image->kind_known = true;
+  }
+  return image->of_runtime;
+}
+
 /*
- * A module without a symbol there may still hold compiled code (Mono's images of code compiled
- * ahead are ELF files): the runtime is asked then.
+ * Of a runtime's own images the runtime is asked first: it knows methods and lines, where the file
+ * has mangled names at best. Elsewhere the file is, and the runtime where that has no symbol.
  */
 static HRESULT
 place_at(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted, cordbg_place *ret,
          cordbg_error *error)
 {
   cordbg_native_image *image = cordbg_unwinder_image(unwinder, address);
-  HRESULT hr;
+  bool asked = !image || is_of_runtime(unwinder, image);
+  HRESULT hr = S_FALSE;
 
   memset(ret, 0, sizeof(*ret));
   ret->module = ret->symbol = ret->file = "";
   ret->il_offset = -1;
-  if (image)
-    native_place(unwinder, image, address, wanted, ret);
-  if (image && *ret->symbol)
-    return S_OK;
-  hr = managed_place(unwinder, address, wanted, ret, error);
-  return image ? S_OK : hr;
+  if (asked)
+    hr = managed_place(unwinder, address, wanted, ret, error);
+  if (!image || hr == S_OK)
+    return hr;
+  native_place(unwinder, image, address, wanted, ret);
+  if (!asked && !*ret->symbol && !(wanted & CORDBG_PLACE_NO_SYMBOL))
+    (void)managed_place(unwinder, address, wanted, ret, NULL);
+  return S_OK;
 }
 
 static void

@@ -4,15 +4,17 @@
  *
  * Each frame is asked of the first of these that knows its PC:
  *
- *   1. the ELF image that holds it, when call-frame information covers the PC. It is exact at every
+ *   1. the ELF image that holds it, when its .eh_frame covers the PC. It is exact at every
  *      instruction: prologues, epilogues, PLT entries, signal frames, the vDSO.
  *   2. the runtime (managed-frames.h): code that it compiled, stubs that it made. It comes second
  *      although it would know best, because its answer may cost a question to another process, and
  *      runtimes give their own ELF code call-frame information but no compiled method.
- *   3. the kernel's signal frame, by its instructions.
- *   4. a guess: by the instruction at the PC, the frame pointer, the top of the stack; believed
+ *   3. .debug_frame, in the image or its debug file: behind the runtime, since images of code
+ *      compiled ahead have it too, a megabyte that is not needed then.
+ *   4. the kernel's signal frame, by its instructions.
+ *   5. a guess: by the instruction at the PC, the frame pointer, the top of the stack; believed
  *      only when it yields an address behind a call.
- *   5. the runtime's record of transitions: the next managed frame, with a gap before it.
+ *   6. the runtime's record of transitions: the next managed frame, with a gap before it.
  *
  * A walk is whole when the outermost frame's call-frame information says that it has no caller, or
  * its return address is 0.
@@ -28,6 +30,7 @@
 #include <string.h>
 
 #include "cordbg/native/guess.h"
+#include "cordbg/tracer/client.h"
 
 static HRESULT
 lost(cordbg_error *error, const cordbg_frame *frame, const char *why)
@@ -38,34 +41,48 @@ lost(cordbg_error *error, const cordbg_frame *frame, const char *why)
                           "the caller of the frame at 0x%" PRIx64 " cannot be found: %s", pc, why);
 }
 
-/* What ELF call-frame information says. E_NOTIMPL: nothing. */
+static HRESULT
+apply(cordbg_unwinder *unwinder, const cordbg_native_image *image, const cordbg_unwind_rules *rules,
+      cordbg_frame *frame, cordbg_frame *caller, cordbg_error *error)
+{
+  if (!rules)
+    return E_NOTIMPL;
+  frame->kind = rules->signal ? CORDBG_FRAME_SIGNAL : CORDBG_FRAME_NATIVE;
+  caller->returns = !rules->signal;
+  return cordbg_unwind_rules_apply(rules, image->module->bias, &unwinder->memory, &frame->registers,
+                                   &caller->registers, &frame->cfa, error);
+}
+
+/* What .eh_frame says. E_NOTIMPL: nothing. */
 static HRESULT
 step_by_image(cordbg_unwinder *unwinder, cordbg_frame *frame, cordbg_frame *caller,
               cordbg_error *error)
 {
   uint64_t pc = frame->registers.rip - frame->returns;
   cordbg_native_image *image = cordbg_unwinder_image(unwinder, pc);
-  const cordbg_unwind_rules *rules = NULL;
   cordbg_unwind_data *data;
-  HRESULT hr;
 
   if (!image || !(data = cordbg_image_unwind_data(unwinder, image)))
     return E_NOTIMPL;
-  rules = cordbg_unwind_data_at(data, NULL, pc - image->module->bias);
-  if (!rules) {
-    cordbg_debug_info *debug = cordbg_image_debug_info(unwinder, image);
+  return apply(unwinder, image, cordbg_unwind_data_at(data, NULL, pc - image->module->bias), frame,
+               caller, error);
+}
 
-    if (debug)
-      rules =
-          cordbg_unwind_data_at(data, cordbg_debug_info_frames(debug), pc - image->module->bias);
-  }
-  if (!rules)
+/* What .debug_frame says. E_NOTIMPL: nothing. */
+static HRESULT
+step_by_debug_file(cordbg_unwinder *unwinder, cordbg_frame *frame, cordbg_frame *caller,
+                   cordbg_error *error)
+{
+  uint64_t pc = frame->registers.rip - frame->returns;
+  cordbg_native_image *image = cordbg_unwinder_image(unwinder, pc);
+  cordbg_unwind_data *data = image ? cordbg_image_unwind_data(unwinder, image) : NULL;
+  cordbg_debug_info *debug = data ? cordbg_image_debug_info(unwinder, image) : NULL;
+  Dwarf *frames = debug ? cordbg_debug_info_frames(debug) : NULL;
+
+  if (!frames)
     return E_NOTIMPL;
-  frame->kind = rules->signal ? CORDBG_FRAME_SIGNAL : CORDBG_FRAME_NATIVE;
-  hr = cordbg_unwind_rules_apply(rules, image->module->bias, &unwinder->memory, &frame->registers,
-                                 &caller->registers, &frame->cfa, error);
-  caller->returns = !rules->signal;
-  return hr;
+  return apply(unwinder, image, cordbg_unwind_data_at(data, frames, pc - image->module->bias),
+               frame, caller, error);
 }
 
 /* What the runtime says. E_NOTIMPL: nothing. */
@@ -98,6 +115,20 @@ is_entry(cordbg_unwinder *unwinder, const cordbg_frame *frame)
   return entry && frame->registers.rip >= entry && frame->registers.rip < entry + 64;
 }
 
+/* A walk that began from a CONTEXT does not know where the thread's own block is. */
+static struct user_regs_struct
+with_thread_block(const cordbg_unwinder *unwinder, int32_t tid, const cordbg_frame *frame)
+{
+  struct user_regs_struct ret = frame->registers;
+  cordbg_registers registers;
+
+  if (ret.fs_base == 0 && tid > 0 && unwinder->target &&
+      cordbg_tracer_get_registers(cordbg_target_tracer(unwinder->target), tid, &registers, NULL) ==
+          S_OK)
+    ret.fs_base = registers.general.fs_base;
+  return ret;
+}
+
 static HRESULT
 step_otherwise(cordbg_unwinder *unwinder, const cordbg_managed_frames *managed, int32_t tid,
                cordbg_frame *frame, cordbg_frame *caller, cordbg_error *error)
@@ -114,10 +145,13 @@ step_otherwise(cordbg_unwinder *unwinder, const cordbg_managed_frames *managed, 
   if (cordbg_guess_caller(unwinder, frame, &caller->registers, &frame->cfa) == S_OK)
     return S_OK;
   frame->cfa = 0;
-  if (managed && managed->next_managed(managed->data, tid, &frame->registers, &caller->registers,
-                                       error) == S_OK) {
-    caller->after_gap = true;
-    return S_OK;
+  if (managed) {
+    struct user_regs_struct here = with_thread_block(unwinder, tid, frame);
+
+    if (managed->next_managed(managed->data, tid, &here, &caller->registers, error) == S_OK) {
+      caller->after_gap = true;
+      return S_OK;
+    }
   }
   return lost(error, frame, "nothing describes the code there");
 }
@@ -153,6 +187,8 @@ cordbg_unwinder_step(cordbg_unwinder *unwinder, int32_t tid, cordbg_frame *frame
   hr = step_by_image(unwinder, frame, &found, error);
   if (hr == E_NOTIMPL && any)
     hr = step_by_runtime(unwinder, &managed, tid, frame, &found, error);
+  if (hr == E_NOTIMPL)
+    hr = step_by_debug_file(unwinder, frame, &found, error);
   if (hr == E_NOTIMPL)
     hr = step_otherwise(unwinder, any ? &managed : NULL, tid, frame, &found, error);
   if (any)

@@ -87,8 +87,9 @@ HRESULT cordbg_stack_step(cordbg_unwinder *unwinder, const cordbg_stack_memory *
                           cordbg_frame *frame, cordbg_frame *caller, cordbg_error *error);
 
 enum {
-  CORDBG_PLACE_LINE = 1,   /* source file and line too: may have to read debug information */
-  CORDBG_PLACE_MANGLED = 2 /* C++ names as they stand in the file */
+  CORDBG_PLACE_LINE = 1,      /* source file and line too: may have to read debug information */
+  CORDBG_PLACE_MANGLED = 2,   /* C++ names as they stand in the file */
+  CORDBG_PLACE_NO_SYMBOL = 4, /* a native place without its symbol: its table is not read */
 };
 
 /* What an address is. Strings are the unwinder's, valid until the next call on it; never NULL. */

@@ -13,6 +13,7 @@
 #include "cordbg/native/unwind-data.h"
 
 #include <dwarf.h>
+#include <gelf.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -92,6 +93,27 @@ cordbg_unwind_data_free(cordbg_unwind_data *data)
     close(data->fd);
   g_free(data->bytes);
   g_free(data);
+}
+
+bool
+cordbg_unwind_data_is_empty(const cordbg_unwind_data *data)
+{
+  Elf_Scn *section = NULL;
+  size_t names;
+
+  if (!data->cfi)
+    return true;
+  if (elf_getshdrstrndx(data->elf, &names) != 0)
+    return false;
+  while ((section = elf_nextscn(data->elf, section))) {
+    GElf_Shdr head;
+    const char *name;
+
+    if (gelf_getshdr(section, &head) && (name = elf_strptr(data->elf, names, head.sh_name)) &&
+        strcmp(name, ".eh_frame") == 0)
+      return head.sh_size == 0;
+  }
+  return false;
 }
 
 /* ------------------------------------------------------------------ from libdw's form to ours */

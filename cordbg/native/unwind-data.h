@@ -52,6 +52,9 @@ cordbg_unwind_data *cordbg_unwind_data_from_file(int fd);
 cordbg_unwind_data *cordbg_unwind_data_from_bytes(void *bytes, size_t size);
 void cordbg_unwind_data_free(cordbg_unwind_data *data); /* NULL allowed */
 
+/* Whether it has no call-frame information for any address: .debug_frame is not looked at. */
+bool cordbg_unwind_data_is_empty(const cordbg_unwind_data *data);
+
 /*
  * The rules at an address of the file; NULL: it has none there. Valid until the data are freed or,
  * since the memory for them is bounded, the next call.

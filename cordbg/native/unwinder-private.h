@@ -19,6 +19,7 @@ typedef struct cordbg_native_image {
   uint64_t seen; /* the walk in which its mapping was last compared */
   bool unwind_tried;
   bool debug_tried;
+  bool kind_known, of_runtime; /* place.c */
   cordbg_unwind_data *unwind; /* NULL: none */
   cordbg_debug_info *debug;   /* NULL: none */
 } cordbg_native_image;
