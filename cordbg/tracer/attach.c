@@ -10,15 +10,19 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Threads that start while others are seized: one more pass each time; a bound for fork bombs. */
 #define SEIZE_PASSES 1000u
+/* For the tracer of an ended session to end. */
+#define HOLDER_PATIENCE_NS 2000000000ull
 
 /* Reads a small file of /proc into text, NUL-terminated. The length, or -1. */
 static ssize_t
@@ -138,57 +142,119 @@ explain_refusal(int pid, cordbg_error *error)
                           pid);
 }
 
-/* Seizes the threads that are not known yet. The number of new ones; -1: refused, errno tells. */
-static int
-seize_pass(cordbg_tracing *tracing, int pid)
+/* Why a thread that exists could not be seized. */
+typedef enum refusal {
+  REFUSAL_NONE, /* it is ours, by the kernel's own attach to what a traced thread starts; or dead */
+  REFUSAL_AGAIN, /* somebody let it go just now */
+  REFUSAL_HELD,  /* by another tracer */
+} refusal;
+
+static refusal
+explain_thread(int pid, int tid, int *holder)
+{
+  char path[64], text[4096];
+  snprintf(path, sizeof path, "/proc/%d/task/%d/status", pid, tid);
+  if (read_text(path, text, sizeof text) <= 0)
+    return REFUSAL_NONE;
+  const char *state = status_field(text, "State");
+  long tracer = status_number(text, "TracerPid");
+  if (state == NULL || *state == 'Z' || *state == 'X' || tracer == getpid())
+    return REFUSAL_NONE;
+  if (tracer <= 0)
+    return REFUSAL_AGAIN;
+  *holder = (int)tracer;
+  return REFUSAL_HELD;
+}
+
+typedef struct seizing {
+  int pid;
+  int found;  /* in this pass: threads seized, or that may be seized now */
+  int holder; /* another tracer that has a thread; 0: none */
+} seizing;
+
+/* One thread. false: the first one was refused, or memory ran out; errno tells. */
+static bool
+seize(cordbg_tracing *tracing, seizing *state, int tid)
+{
+  if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)(long)CORDBG_PTRACE_OPTIONS) != 0) {
+    int why = errno;
+    if (why == ESRCH)
+      return true; /* it ended */
+    if (tracing->target->threads > 0) {
+      state->found +=
+          why == EPERM && explain_thread(state->pid, tid, &state->holder) == REFUSAL_AGAIN;
+      return true;
+    }
+    if (tid == state->pid && cordbg_tracee_is_uninterruptible(state->pid, tid))
+      return true; /* a leader that ended before the others */
+    errno = why;
+    return false;
+  }
+  cordbg_tracee *tracee = cordbg_tracee_add(tracing, tid, tracing->target);
+  if (tracee == NULL) {
+    errno = ENOMEM;
+    return false;
+  }
+  tracee->announced = true;
+  cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_RUNNING);
+  state->found++;
+  return true;
+}
+
+/* Seizes the threads that are not known yet. */
+static bool
+seize_pass(cordbg_tracing *tracing, seizing *state)
 {
   char path[64];
-  snprintf(path, sizeof path, "/proc/%d/task", pid);
+  bool done = true;
+  snprintf(path, sizeof path, "/proc/%d/task", state->pid);
   DIR *directory = opendir(path);
   if (directory == NULL)
-    return -1;
-  int found = 0;
+    return false;
+  state->found = 0;
+  state->holder = 0;
   struct dirent *entry;
-  while ((entry = readdir(directory)) != NULL) {
+  while (done && (entry = readdir(directory)) != NULL) {
     int tid = (int)strtol(entry->d_name, NULL, 10);
-    if (tid <= 0 || cordbg_tracee_find(tracing, tid) != NULL)
-      continue;
-    if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)(long)CORDBG_PTRACE_OPTIONS) != 0) {
-      int why = errno;
-      /* ESRCH: it ended. A refused thread other than the first: born traced, its own stop will
-         tell; or a leader that ended before the others. */
-      if (why == ESRCH || tracing->target->threads > 0 ||
-          (tid == pid && cordbg_tracee_is_uninterruptible(pid, tid)))
-        continue;
-      closedir(directory);
-      errno = why;
-      return -1;
-    }
-    cordbg_tracee *tracee = cordbg_tracee_add(tracing, tid, tracing->target);
-    if (tracee == NULL) {
-      closedir(directory);
-      errno = ENOMEM;
-      return -1;
-    }
-    tracee->announced = true;
-    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_RUNNING);
-    found++;
+    if (tid > 0 && cordbg_tracee_find(tracing, tid) == NULL)
+      done = seize(tracing, state, tid);
   }
+  int why = errno;
   closedir(directory);
-  return found;
+  errno = why;
+  return done;
+}
+
+/* A session that ends just now keeps threads until its tracer's process has ended. */
+static bool
+await_holder(int holder, uint64_t until)
+{
+  int pidfd = (int)syscall(SYS_pidfd_open, holder, 0);
+  struct pollfd polled = {.fd = pidfd, .events = POLLIN};
+  bool ended = pidfd < 0;
+  for (uint64_t now; !ended && (now = cordbg_tracing_now()) < until;)
+    ended = poll(&polled, 1, (int)((until - now) / 1000000u) + 1) > 0;
+  if (pidfd >= 0)
+    close(pidfd);
+  return ended;
 }
 
 static HRESULT
 seize_all(cordbg_tracing *tracing, int pid, cordbg_error *error)
 {
+  seizing state = {.pid = pid};
+  uint64_t until = cordbg_tracing_now() + HOLDER_PATIENCE_NS;
   for (unsigned pass = 0; pass < SEIZE_PASSES; pass++) {
-    int found = seize_pass(tracing, pid);
-    if (found < 0)
+    if (!seize_pass(tracing, &state))
       return errno == EPERM
                  ? explain_refusal(pid, error)
                  : cordbg_error_set_errno(error, errno, 0, "cannot attach to process %d: %s", pid,
                                           strerror(errno));
-    if (found == 0)
+    if (state.holder != 0 && !await_holder(state.holder, until))
+      return cordbg_error_set(error, CORDBG_E_DEBUGGER_ALREADY_ATTACHED, EBUSY, 0,
+                              "a thread of process %d is being debugged, by process %d", pid,
+                              state.holder);
+    if (state.found == 0 && state.holder == 0)
       break;
   }
   if (tracing->target->threads == 0)

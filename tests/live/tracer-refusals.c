@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Row 41: what may forbid tracing or reading, and clear errors: another user, an undumpable
- * target, a seccomp filter that refuses process_vm_readv, a 32-bit image. Each client runs in a
- * child of the test, whose exit code is the line of the check that failed.
+ * Rows 37 and 41: what may forbid tracing or reading, and clear errors: another tracer, another
+ * user, an undumpable target, a seccomp filter that refuses process_vm_readv, a 32-bit image. Each
+ * client runs in a child of the test, whose exit code is the line of the check that failed.
  */
 #include "config.h"
 
@@ -14,11 +14,13 @@
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -313,10 +315,112 @@ row_40_a_32_bit_target_is_refused_clearly(void **state)
   unlink(path);
 }
 
+/* ---- A thread that another tracer has ---- */
+
+static void *
+second_thread(void *data)
+{
+  test_stage *stage = data;
+  stage->tid = (int)syscall(SYS_gettid);
+  stage->ready++;
+  while (stage->stop == 0)
+    stage->count[1]++;
+  return NULL;
+}
+
+static void
+two_threads_body(test_stage *stage)
+{
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, second_thread, stage) != 0)
+    _exit(1);
+  stage->ready++;
+  while (stage->stop == 0)
+    stage->count[0]++;
+  pthread_join(thread, NULL);
+}
+
+static bool
+leader_is_traced(void *data)
+{
+  return tracer_of(*(int *)data) != 0;
+}
+
+/* A process that has the thread until the leader is traced too, or (wait == false) for good. */
+static int
+fork_holder(int pid, int tid, bool wait)
+{
+  int report[2];
+  char byte;
+  assert_int_equal(pipe(report), 0);
+  fflush(NULL);
+  int holder = fork();
+  if (holder == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    check(ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0);
+    check(write(report[1], "h", 1) == 1);
+    if (wait)
+      check(await_until(leader_is_traced, &pid, 60000));
+    else
+      pause();
+    _exit(0);
+  }
+  close(report[1]);
+  assert_int_equal(read(report[0], &byte, 1), 1);
+  close(report[0]);
+  return holder;
+}
+
+static void
+row_37_a_thread_that_is_traced_already_refuses_the_whole_process(void **state)
+{
+  test_session session = {0};
+  char text[32];
+  (void)state;
+  session_fork(&session, two_threads_body);
+  await_int(&session.stage->ready, 2);
+  int holder = fork_holder(session.pid, session.stage->tid, false);
+  assert_int_equal(cordbg_tracer_start(&session.tracer, &session.error), S_OK);
+  assert_int_equal(cordbg_tracer_attach(session.tracer, session.pid, &session.error),
+                   CORDBG_E_DEBUGGER_ALREADY_ATTACHED);
+  snprintf(text, sizeof text, "process %d", holder);
+  assert_non_null(strstr(session.error.sentence, text));
+  assert_true(is_free(session.pid));
+  assert_int_equal(tracer_of(session.stage->tid), holder);
+  kill(holder, SIGKILL);
+  waitpid(holder, NULL, 0);
+  session_end(&session);
+}
+
+/* As when the tracer of a session that was killed has let go of some threads and not of others. */
+static void
+row_37_a_thread_that_its_tracer_lets_go_is_waited_for(void **state)
+{
+  test_session session = {0};
+  int status = -1;
+  (void)state;
+  session_fork(&session, two_threads_body);
+  await_int(&session.stage->ready, 2);
+  int holder = fork_holder(session.pid, session.stage->tid, true);
+  session_attach(&session);
+  assert_int_equal(tracer_of(session.stage->tid), cordbg_tracer_tracer_pid(session.tracer));
+  assert_int_equal(waitpid(holder, &status, 0), holder);
+  assert_int_equal(status, 0);
+  halt(&session);
+  long before = session.stage->count[1];
+  for (int i = 0; i < 1000; i++)
+    sched_yield();
+  assert_int_equal(session.stage->count[1], before);
+  session_detach(&session);
+  session_end(&session);
+}
+
 int
 main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(row_37_a_thread_that_is_traced_already_refuses_the_whole_process),
+      cmocka_unit_test(row_37_a_thread_that_its_tracer_lets_go_is_waited_for),
       cmocka_unit_test(row_41_another_users_process_is_refused_with_its_reason),
       cmocka_unit_test(row_41_an_undumpable_process_is_refused_with_its_reason),
       cmocka_unit_test(row_41_an_ordinary_user_traces_a_process_of_its_own),
