@@ -41,6 +41,8 @@ cordbg_metadata_libmetadata_la_SOURCES = \
 	cordbg/metadata/symbols-private.h \
 	cordbg/metadata/symbols.c \
 	cordbg/metadata/symbols.h \
-	cordbg/metadata/tables-import.c
+	cordbg/metadata/tables-import.c \
+	cordbg/metadata/writer.c \
+	cordbg/metadata/writer.h
 cordbg_metadata_libmetadata_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(ZLIB_CFLAGS)
 cordbg_metadata_libmetadata_la_LIBADD = $(GLIB_LIBS) $(ZLIB_LIBS)

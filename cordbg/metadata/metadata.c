@@ -173,6 +173,13 @@ lay_out_table(cordbg_metadata *metadata, unsigned table)
   view->row_size = offset;
 }
 
+void
+cordbg_metadata_lay_out(cordbg_metadata *metadata)
+{
+  for (unsigned t = 0; t < CORDBG_TABLE_COUNT; t++)
+    lay_out_table(metadata, t);
+}
+
 static HRESULT
 read_tables(cordbg_metadata *metadata, cordbg_error *error)
 {
@@ -207,8 +214,7 @@ read_tables(cordbg_metadata *metadata, cordbg_error *error)
     at += 4;
   }
 
-  for (unsigned t = 0; t < CORDBG_TABLE_COUNT; t++)
-    lay_out_table(metadata, t);
+  cordbg_metadata_lay_out(metadata);
   for (unsigned t = 0; t < CORDBG_TABLE_COUNT; t++) {
     cordbg_table_view *view = &metadata->tables[t];
     uint64_t bytes = (uint64_t)view->rows * view->row_size;

@@ -70,6 +70,9 @@ HRESULT cordbg_metadata_init(cordbg_metadata *metadata, const uint8_t *data, siz
                              cordbg_error *error);
 void cordbg_metadata_deinit(cordbg_metadata *metadata);
 
+/* Sizes and offsets of all columns, from heap_sizes and the tables' rows. For the writer. */
+void cordbg_metadata_lay_out(cordbg_metadata *metadata);
+
 static inline uint32_t
 cordbg_metadata_rows(const cordbg_metadata *metadata, cordbg_table table)
 {

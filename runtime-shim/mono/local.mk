@@ -16,6 +16,8 @@ runtime_shim_mono_libmono_shim_la_SOURCES = \
   runtime-shim/mono/aot.c \
   runtime-shim/mono/code.c \
   runtime-shim/mono/detect.c \
+  runtime-shim/mono/emitted.c \
+  runtime-shim/mono/emitted.h \
   runtime-shim/mono/events.c \
   runtime-shim/mono/exports.c \
   runtime-shim/mono/inject.c \

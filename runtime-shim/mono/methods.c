@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Methods by name and by token, answered from the image's own metadata (image-methods.h). Emitted
- * modules have no image; their methods have no names here.
+ * modules have no image: their metadata is made (emitted.c).
  */
 #include "config.h"
 
 #include "runtime-shim/image-methods.h"
+#include "runtime-shim/mono/emitted.h"
 #include "runtime-shim/mono/mono-private.h"
 
 const cordbg_image *
 cordbg_mono_metadata(cordbg_runtime *runtime, cordbg_mono_module *module, cordbg_error *error)
 {
+  if (module->flags & CORDBG_RT_MODULE_DYNAMIC)
+    return cordbg_mono_emitted_image(runtime, module, error);
   if (module->metadata)
     return module->metadata;
   if (!module->base || !module->size || module->size > CORDBG_MONO_IMAGE_MAX) {
@@ -72,7 +75,10 @@ cordbg_mono_get_method(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token,
   if (!image)
     return CORDBG_E_MISSING_METADATA;
   HRESULT hr = cordbg_rt_get_method(image, module->name, module->base, token, ret, error);
-  if (SUCCEEDED(hr))
-    ret->module = id;
+  if (FAILED(hr))
+    return hr;
+  ret->module = id;
+  if (module->flags & CORDBG_RT_MODULE_DYNAMIC)
+    cordbg_mono_emitted_il(runtime, module, token, ret);
   return hr;
 }

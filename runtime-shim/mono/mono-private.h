@@ -91,6 +91,7 @@ typedef struct cordbg_mono_module {
   uint64_t base, size;
   uint8_t mvid[16];
   cordbg_image *metadata; /* opened at the first question; NULL until then */
+  struct cordbg_mono_emitted *emitted; /* emitted.c; NULL until then, or not emitted */
   bool aot_checked;
   struct cordbg_mono_aot *aot; /* its AOT image, when aot_checked and there is one */
   bool seen, gone;

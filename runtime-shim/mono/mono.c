@@ -37,6 +37,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "runtime-shim/mono/emitted.h"
 #include "runtime-shim/mono/mono-private.h"
 #include "runtime-shim/mono/mono.h"
 
@@ -317,6 +318,7 @@ const cordbg_runtime_ops cordbg_mono_ops = {
     .find_methods = cordbg_mono_find_methods,
     .method = cordbg_mono_get_method,
     .method_name = cordbg_mono_method_name,
+    .metadata = cordbg_mono_get_metadata,
     .codes = cordbg_mono_codes,
     .code_at = cordbg_mono_code_at,
     .il_map = cordbg_mono_il_map,

@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "runtime-shim/mono/emitted.h"
 #include "runtime-shim/mono/mono-private.h"
 
 /* ---- Bookkeeping ---- */
@@ -34,6 +35,7 @@ free_module(void *data)
 
   if (module->metadata)
     cordbg_image_unref(module->metadata);
+  cordbg_mono_emitted_free(module->emitted);
   g_free(module->name);
   g_free(module);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Metadata and source lines of modules of running Mono programs. What is compared with: the
- * program's own file, opened by the dispenser.
+ * Metadata and source lines of modules of running programs, each case on Mono and on .NET. What is
+ * compared with: the program's own file, opened by the dispenser.
  */
 #include "config.h"
 
@@ -14,6 +14,15 @@
 
 #include "cordbg/cormeta.h"
 #include "cordbg/corsym.h"
+
+/* What lies beside an image, by how the name ends: its symbols first. */
+static const char *const *
+companions(void)
+{
+  static const char *const mono[] = {".exe.mdb", NULL};
+  static const char *const net[] = {".pdb", ".runtimeconfig.json", NULL};
+  return on_mono() ? mono : net;
+}
 
 /* Attached and stopped at the first hit of a method. */
 typedef struct stopped {
@@ -49,11 +58,12 @@ stop_in_command(char *const *argv, const char *type, const char *method)
   return &s;
 }
 
+/* In a copy or in the original of Counter. */
 static stopped *
-stop_in(const char *path, const char *type, const char *method)
+stop_in(const char *path)
 {
-  char *argv[] = {(char *)"mono", (char *)path, (char *)"60", NULL};
-  return stop_in_command(argv, type, method);
+  char *argv[] = {(char *)(uintptr_t)on_runtime()->host, (char *)path, (char *)"60", NULL};
+  return stop_in_command(argv, "Debuggees.Counter", "Tick");
 }
 
 static void
@@ -135,8 +145,8 @@ every_metadata_interface_is_answered_by_one_object(void **state)
   static const IID *const iids[] = {&IID_IMetaDataImport,         &IID_IMetaDataImport2,
                                     &IID_IMetaDataAssemblyImport, &IID_IMetaDataTables,
                                     &IID_IMetaDataTables2,        &IID_IUnknown};
-  g_autofree char *path = mono_debuggee("Counter");
-  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  g_autofree char *path = debuggee("Counter");
+  stopped *s = stop_in(path);
   IUnknown *first = NULL, *identity, *object;
   for (size_t i = 0; i < G_N_ELEMENTS(iids); i++) {
     assert_ok(ICorDebugModule_GetMetaDataInterface(s->module, iids[i], &object));
@@ -163,8 +173,8 @@ static void
 metadata_names_what_the_runtime_runs(void **state)
 {
   (void)state;
-  g_autofree char *path = mono_debuggee("Counter");
-  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  g_autofree char *path = debuggee("Counter");
+  stopped *s = stop_in(path);
   IMetaDataImport2 *import = import_of(s->module);
   mdMethodDef token = 0;
   mdTypeDef type = 0, enclosing = 0;
@@ -234,7 +244,7 @@ every_module_has_the_metadata_of_its_file(void **state)
   program p;
   static client c;
   unsigned compared = 0;
-  program_start_mono(&p, "Counter", "60", NULL);
+  program_start_managed(&p, "Counter", "60", NULL);
   client_open(&c, compare_hook, &compared);
   assert_ok(client_attach(&c, p.pid, FALSE));
   client_await(&c, "CreateThread", 1);
@@ -248,8 +258,8 @@ static void
 metadata_is_told_while_the_program_runs(void **state)
 {
   (void)state;
-  g_autofree char *path = mono_debuggee("Counter");
-  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  g_autofree char *path = debuggee("Counter");
+  stopped *s = stop_in(path);
   assert_ok(ICorDebugProcess_Continue(s->c.process, FALSE));
   client_await_continued(&s->c);
   IMetaDataImport2 *import = import_of(s->module);
@@ -262,8 +272,8 @@ static void
 metadata_outlives_the_session_and_the_program(void **state)
 {
   (void)state;
-  g_autofree char *path = mono_debuggee("Counter");
-  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  g_autofree char *path = debuggee("Counter");
+  stopped *s = stop_in(path);
   IMetaDataImport2 *import = import_of(s->module);
   mdMethodDef token = 0;
   IUnknown *object;
@@ -290,28 +300,36 @@ copy_file(const char *from, const char *to)
   assert_true(g_file_set_contents(to, bytes, (gssize)size, NULL));
 }
 
+/* path with another end than the image's. */
+static char *
+companion(const char *path, const char *end)
+{
+  size_t stem = strlen(path) - strlen(on_runtime()->ending);
+  return g_strdup_printf("%.*s%s", (int)stem, path, end);
+}
+
 /* A folder with a copy of a debuggee; its symbols too when that is wanted. */
 static char *
 copy_debuggee(const char *original, bool symbols, char **folder)
 {
   *folder = g_dir_make_tmp("cordbg-metadata-XXXXXX", NULL);
   assert_non_null(*folder);
-  char *copy = g_build_filename(*folder, "Copy.exe", NULL);
+  char *copy = g_strconcat(*folder, "/Copy", on_runtime()->ending, NULL);
   copy_file(original, copy);
-  if (symbols) {
-    g_autofree char *from = g_strconcat(original, ".mdb", NULL);
-    g_autofree char *to = g_strconcat(copy, ".mdb", NULL);
+  for (size_t i = symbols ? 0 : 1; companions()[i] != NULL; i++) {
+    g_autofree char *from = companion(original, companions()[i]);
+    g_autofree char *to = companion(copy, companions()[i]);
     copy_file(from, to);
   }
   return copy;
 }
 
 static void
-remove_copy(const char *folder)
+remove_copy(const char *copy, const char *folder)
 {
-  static const char *const names[] = {"Copy.exe", "Copy.exe.mdb"};
-  for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-    g_autofree char *path = g_build_filename(folder, names[i], NULL);
+  g_unlink(copy);
+  for (size_t i = 0; companions()[i] != NULL; i++) {
+    g_autofree char *path = companion(copy, companions()[i]);
     g_unlink(path);
   }
   assert_int_equal(g_rmdir(folder), 0);
@@ -321,26 +339,26 @@ static void
 a_replaced_file_is_not_mistaken_for_what_runs(void **state)
 {
   (void)state;
-  g_autofree char *path = mono_debuggee("Counter");
-  g_autofree char *other = mono_debuggee("ManyThreads");
+  g_autofree char *path = debuggee("Counter");
+  g_autofree char *other = debuggee("ManyThreads");
   g_autofree char *folder = NULL;
   g_autofree char *copy = copy_debuggee(path, true, &folder);
-  stopped *s = stop_in(copy, "Debuggees.Counter", "Tick");
+  stopped *s = stop_in(copy);
   copy_file(other, copy);
   IMetaDataImport2 *import = import_of(s->module);
   assert_metadata_of_file(import, path);
   IMetaDataImport2_Release(import);
   let_go(s);
-  remove_copy(folder);
+  remove_copy(copy, folder);
 }
 
 static void
 a_module_without_a_file_has_the_metadata_of_its_bytes(void **state)
 {
   (void)state;
-  g_autofree char *loader = mono_debuggee("../../tests/live/InMemory");
-  g_autofree char *path = mono_debuggee("Counter");
-  char *argv[] = {(char *)"mono", loader, path, (char *)"60", NULL};
+  g_autofree char *loader = debuggee("../../tests/live/InMemory");
+  g_autofree char *path = debuggee("Counter");
+  char *argv[] = {(char *)(uintptr_t)on_runtime()->host, loader, path, (char *)"60", NULL};
   stopped *s = stop_in_command(argv, "Debuggees.Counter", "Tick");
   IMetaDataImport2 *import = import_of(s->module);
   BOOL in_memory = FALSE;
@@ -351,49 +369,122 @@ a_module_without_a_file_has_the_metadata_of_its_bytes(void **state)
   let_go(s);
 }
 
-/* Metadata of what is emitted at run time: right, or refused with the reason. */
+/*
+ * The metadata of what a program emitted: asked for at the module's load, when nothing may be there
+ * yet, and again at the first hit of a method of the program that runs afterwards.
+ */
+typedef struct emitting {
+  breaking b;
+  ICorDebugModule *modules[8]; /* Mono has one for the manifest, too */
+  unsigned count;
+} emitting;
+
 static then
-dynamic_hook(client *c, const told *what)
+emitting_hook(client *c, const told *what)
 {
+  emitting *e = c->data;
   BOOL dynamic = FALSE;
   IMetaDataImport2 *import = NULL;
   CordbgLine line;
   ULONG32 count = 0;
-  mdTypeDef type = 0;
-  if (strcmp(what->name, "LoadModule") != 0)
-    return GO_ON;
-  hook_ok(ICorDebugModule_IsDynamic(what->module, &dynamic));
-  if (!dynamic)
-    return GO_ON;
-  HRESULT hr = ICorDebugModule_GetMetaDataInterface(what->module, &IID_IMetaDataImport2,
-                                                    (IUnknown **)&import);
-  if (hr == S_OK) {
-    g_autofree gunichar2 *wide = g_utf8_to_utf16("EmittedType", -1, NULL, NULL, NULL);
-    hook_ok(IMetaDataImport2_FindTypeDefByName(import, (LPCWSTR)wide, 0, &type));
-    IMetaDataImport2_Release(import);
-  } else {
-    hook_true(hr == CORDBG_E_MISSING_METADATA && import == NULL);
-    hook_true(strstr(cordbg_last_error(NULL, NULL, NULL), "no metadata of") != NULL);
+  if (strcmp(what->name, "LoadModule") == 0) {
+    hook_ok(ICorDebugModule_IsDynamic(what->module, &dynamic));
+    if (dynamic && e->count < G_N_ELEMENTS(e->modules)) {
+      ICorDebugModule_AddRef(what->module);
+      e->modules[e->count++] = what->module;
+      HRESULT hr = ICorDebugModule_GetMetaDataInterface(what->module, &IID_IMetaDataImport2,
+                                                        (IUnknown **)&import);
+      hook_true(hr == S_OK || (hr == CORDBG_E_MISSING_METADATA && import == NULL));
+      if (hr == S_OK)
+        IMetaDataImport2_Release(import);
+      hook_true(cordbg_find_line(what->module, "A.cs", 1, 1, &line, &count) ==
+                CORDBG_E_SYMBOLS_NOT_AVAILABLE);
+    }
   }
-  hook_true(cordbg_find_line(what->module, "A.cs", 1, 1, &line, &count) ==
-            CORDBG_E_SYMBOLS_NOT_AVAILABLE);
-  pthread_mutex_lock(&c->lock);
-  g_ptr_array_add(c->names, g_strdup("dynamic module"));
-  pthread_cond_broadcast(&c->changed);
-  pthread_mutex_unlock(&c->lock);
-  return GO_ON;
+  c->data = &e->b;
+  then next = breaking_hook(c, what);
+  c->data = e;
+  return next;
+}
+
+/* The name of a TypeDef or TypeRef. */
+static char *
+type_name(IMetaDataImport2 *import, mdToken token)
+{
+  WCHAR name[256] = {0};
+  ULONG length = 0;
+  if (TypeFromToken(token) == mdtTypeDef)
+    assert_ok(IMetaDataImport2_GetTypeDefProps(import, token, name, 256, &length, NULL, NULL));
+  else
+    assert_ok(IMetaDataImport2_GetTypeRefProps(import, token, NULL, name, 256, &length));
+  return g_utf16_to_utf8((const gunichar2 *)name, -1, NULL, NULL, NULL);
 }
 
 static void
-a_dynamic_module_has_metadata_or_says_that_it_has_none(void **state)
+assert_il_of(ICorDebugModule *module, mdMethodDef method, const BYTE *expected, ULONG32 size)
+{
+  ICorDebugFunction *function;
+  ICorDebugCode *code;
+  BYTE il[64];
+  ULONG32 il_size = 0;
+  assert_ok(ICorDebugModule_GetFunctionFromToken(module, method, &function));
+  assert_ok(ICorDebugFunction_GetILCode(function, &code));
+  assert_ok(ICorDebugCode_GetSize(code, &il_size));
+  assert_int_equal(il_size, size);
+  assert_ok(ICorDebugCode_GetCode(code, 0, il_size, sizeof il, il, &il_size));
+  assert_memory_equal(il, expected, size);
+  ICorDebugCode_Release(code);
+  ICorDebugFunction_Release(function);
+}
+
+static void
+an_emitted_module_has_metadata_of_its_types(void **state)
 {
   (void)state;
+  static const BYTE int_of_int[] = {IMAGE_CEE_CS_CALLCONV_DEFAULT, 1, ELEMENT_TYPE_I4,
+                                    ELEMENT_TYPE_I4};
+  static const BYTE twice[] = {0x02, 0x02, 0x58, 0x2a}; /* ldarg.0, ldarg.0, add, ret */
   program p;
   static client c;
-  program_start_mono(&p, "DynamicMethods", "60", NULL);
-  client_open(&c, dynamic_hook, NULL);
+  emitting e = {.b = {.type = "Debuggees.DynamicMethods", .method = "Make", .limit = 1}};
+  program_start_managed(&p, "DynamicMethods", "60", NULL);
+  client_open(&c, emitting_hook, &e);
   assert_ok(client_attach(&c, p.pid, FALSE));
-  client_await(&c, "dynamic module", 1);
+  client_await(&c, "Breakpoint", 1);
+
+  /* The runtime's own view of the method, by name. */
+  mdMethodDef found = 0;
+  ULONG32 count = 0;
+  ICorDebugModule *module = NULL;
+  for (unsigned i = 0; i < e.count && module == NULL; i++)
+    if (cordbg_find_methods(e.modules[i], "EmittedType", "Twice", 1, &found, &count) == S_OK)
+      module = e.modules[i];
+  assert_non_null(module);
+  IMetaDataImport2 *import = import_of(module);
+  mdMethodDef method = find_method(import, "EmittedType", "Twice");
+  mdTypeDef type = 0;
+  mdToken base = 0;
+  DWORD flags = 0, type_flags = 0;
+  PCCOR_SIGNATURE signature = NULL;
+  ULONG size = 0;
+  assert_ok(IMetaDataImport2_GetMethodProps(import, method, &type, NULL, 0, NULL, &flags,
+                                            &signature, &size, NULL, NULL));
+  assert_int_equal(size, sizeof int_of_int);
+  assert_memory_equal(signature, int_of_int, sizeof int_of_int);
+  assert_int_equal(flags & (mdPublic | mdStatic), mdPublic | mdStatic);
+  assert_ok(IMetaDataImport2_GetTypeDefProps(import, type, NULL, 0, NULL, &type_flags, &base));
+  assert_true(type_flags & tdPublic);
+  g_autofree char *base_name = type_name(import, base);
+  assert_string_equal(base_name, "System.Object");
+  assert_int_equal(found, method);
+
+  /* .NET keeps emitted IL where no metadata points to. */
+  if (on_mono())
+    assert_il_of(module, method, twice, sizeof twice);
+  IMetaDataImport2_Release(import);
+  for (unsigned i = 0; i < e.count; i++)
+    ICorDebugModule_Release(e.modules[i]);
+  breaking_drop(&e.b);
   client_close(&c);
   program_check_unharmed(&p);
   program_end(&p);
@@ -425,8 +516,8 @@ static void
 source_lines_become_methods_and_il_offsets(void **state)
 {
   (void)state;
-  g_autofree char *path = mono_debuggee("Counter");
-  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  g_autofree char *path = debuggee("Counter");
+  stopped *s = stop_in(path);
   CordbgLine found[4];
   ULONG32 count = 0;
   mdMethodDef token = 0;
@@ -460,8 +551,8 @@ static void
 a_symbol_reader_outlives_the_module(void **state)
 {
   (void)state;
-  g_autofree char *path = mono_debuggee("Counter");
-  stopped *s = stop_in(path, "Debuggees.Counter", "Tick");
+  g_autofree char *path = debuggee("Counter");
+  stopped *s = stop_in(path);
   ISymUnmanagedReader *reader;
   ISymUnmanagedMethod *method;
   mdMethodDef token = 0;
@@ -487,10 +578,10 @@ static void
 a_module_without_symbols_says_so(void **state)
 {
   (void)state;
-  g_autofree char *path = mono_debuggee("Counter");
+  g_autofree char *path = debuggee("Counter");
   g_autofree char *folder = NULL;
   g_autofree char *copy = copy_debuggee(path, false, &folder);
-  stopped *s = stop_in(copy, "Debuggees.Counter", "Tick");
+  stopped *s = stop_in(copy);
   CordbgLine found[4];
   ULONG32 count = 0;
   void *reader = s;
@@ -500,24 +591,24 @@ a_module_without_symbols_says_so(void **state)
             CORDBG_E_SYMBOLS_NOT_AVAILABLE);
   assert_null(reader);
   let_go(s);
-  remove_copy(folder);
+  remove_copy(copy, folder);
 }
 
 int
 main(void)
 {
   const struct CMUnitTest tests[] = {
-      CLIENT_TEST(every_metadata_interface_is_answered_by_one_object),
-      CLIENT_TEST(metadata_names_what_the_runtime_runs),
-      CLIENT_TEST(every_module_has_the_metadata_of_its_file),
-      CLIENT_TEST(metadata_is_told_while_the_program_runs),
-      CLIENT_TEST(metadata_outlives_the_session_and_the_program),
-      CLIENT_TEST(a_replaced_file_is_not_mistaken_for_what_runs),
-      CLIENT_TEST(a_module_without_a_file_has_the_metadata_of_its_bytes),
-      CLIENT_TEST(a_dynamic_module_has_metadata_or_says_that_it_has_none),
-      CLIENT_TEST(source_lines_become_methods_and_il_offsets),
-      CLIENT_TEST(a_symbol_reader_outlives_the_module),
-      CLIENT_TEST(a_module_without_symbols_says_so),
+      CASE_ON_BOTH(every_metadata_interface_is_answered_by_one_object),
+      CASE_ON_BOTH(metadata_names_what_the_runtime_runs),
+      CASE_ON_BOTH(every_module_has_the_metadata_of_its_file),
+      CASE_ON_BOTH(metadata_is_told_while_the_program_runs),
+      CASE_ON_BOTH(metadata_outlives_the_session_and_the_program),
+      CASE_ON_BOTH(a_replaced_file_is_not_mistaken_for_what_runs),
+      CASE_ON_BOTH(a_module_without_a_file_has_the_metadata_of_its_bytes),
+      CASE_ON_BOTH(an_emitted_module_has_metadata_of_its_types),
+      CASE_ON_BOTH(source_lines_become_methods_and_il_offsets),
+      CASE_ON_BOTH(a_symbol_reader_outlives_the_module),
+      CASE_ON_BOTH(a_module_without_symbols_says_so),
   };
-  return cmocka_run_group_tests_name("icordebug-metadata", tests, NULL, NULL);
+  return CLIENT_RUN(tests);
 }

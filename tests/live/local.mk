@@ -10,3 +10,4 @@ include tests/live/interop.mk
 include tests/live/dbgshim.mk
 include tests/live/dac.mk
 include tests/live/coreclr.mk
+include tests/live/metadata.mk

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
-METADATA_TESTS = tests/unit/test-metadata-image tests/unit/test-metadata-symbols
+METADATA_TESTS = tests/unit/test-metadata-image tests/unit/test-metadata-symbols \
+	tests/unit/test-metadata-writer
 check_PROGRAMS += $(METADATA_TESTS)
 TESTS += $(METADATA_TESTS)
 METADATA_TEST_CPPFLAGS = $(AM_CPPFLAGS) \
@@ -17,4 +18,7 @@ tests_unit_test_metadata_symbols_SOURCES = tests/unit/test-metadata-symbols.c
 tests_unit_test_metadata_symbols_CPPFLAGS = $(METADATA_TEST_CPPFLAGS)
 tests_unit_test_metadata_symbols_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_metadata_symbols_LDADD = $(METADATA_TEST_LIBS)
+tests_unit_test_metadata_writer_SOURCES = tests/unit/test-metadata-writer.c
+tests_unit_test_metadata_writer_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_metadata_writer_LDADD = $(METADATA_TEST_LIBS)
 endif
