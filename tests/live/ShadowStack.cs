@@ -167,7 +167,16 @@ namespace Debuggees {
         total += Choose(6, total);
     }
 
+    static void Collect() {
+      for (;;) {
+        GC.Collect();
+        Thread.Sleep(1);
+      }
+    }
+
     public static int Main(string[] args) {
+      if (args.Length > 0 && args[0] == "collect")
+        new Thread(Collect) { IsBackground = true }.Start();
       Thread second = new Thread(() => new ShadowStack().Run());
       second.IsBackground = true;
       second.Start();

@@ -148,13 +148,26 @@ compare_base(thread_truth *t, const walk *w)
   assert_int_equal(w->base.r15, t->base.r15);
 }
 
+/* A transition in the middle: the rest is behind native frames. */
+static bool
+is_cut(session *s, const thread_truth *t, const walk *w)
+{
+  int64_t depth = 0;
+
+  if (t->has_base)
+    return w->base.rsp < t->base.rsp;
+  assert_ok(cordbg_target_read_exact(s->target, CORDBG_VIEW_CLIENT, t->shadow, &depth, sizeof depth,
+                                     &test_error));
+  return w->count < depth;
+}
+
 static void
 agree(const char *const argv[])
 {
   debuggee d;
   session s;
   thread_truth threads[THREADS] = {{0}};
-  unsigned walks = 0, native = 0, transitions = 0, stubs = 0, frames = 0;
+  unsigned walks = 0, native = 0, cut = 0, transitions = 0, stubs = 0, frames = 0;
 
   session_ops = ops;
   debuggee_start(&d, argv, NULL);
@@ -180,9 +193,8 @@ agree(const char *const argv[])
         }
         transitions++;
       }
-      /* A transition in the middle: the rest is behind native frames. */
-      if (threads[i].has_base && w.base.rsp < threads[i].base.rsp) {
-        native++;
+      if (is_cut(&s, &threads[i], &w)) {
+        cut++;
         continue;
       }
       compare(&s, &threads[i], &w, walks);
@@ -192,8 +204,9 @@ agree(const char *const argv[])
       stubs += w.stubs;
     }
   }
-  printf("%u walks (%u from a transition), %u frames, %u of stubs; %u other stops in native code\n",
-         walks, transitions, frames, stubs, native);
+  printf("%u walks (%u from a transition), %u frames, %u of stubs; %u other stops in native code, "
+         "%u above some\n",
+         walks, transitions, frames, stubs, native, cut);
   session_detach(&s);
   debuggee_check_alive(&d);
   debuggee_end(&d);
@@ -202,11 +215,11 @@ agree(const char *const argv[])
 #ifdef UNWIND_ON_NET
 
 static void
-agree_with(const char *build)
+agree_with(const char *build, const char *argument)
 {
   g_autofree char *path =
       g_strdup_printf("%s/tests/live/%s/ShadowStack.dll", TEST_BUILD_FOLDER, build);
-  const char *const argv[] = {"dotnet", path, NULL};
+  const char *const argv[] = {"dotnet", path, argument, NULL};
 
   agree(argv);
 }
@@ -215,20 +228,29 @@ static void
 frames_of_a_debug_build_agree_with_the_stack_that_the_program_keeps(void **state)
 {
   (void)state;
-  agree_with("net");
+  agree_with("net", NULL);
 }
 
 static void
 frames_of_a_release_build_agree_with_the_stack_that_the_program_keeps(void **state)
 {
   (void)state;
-  agree_with("net/release");
+  agree_with("net/release", NULL);
+}
+
+/* A collection suspends threads by hijacking their return addresses. */
+static void
+frames_of_a_program_that_collects_all_the_time_agree_too(void **state)
+{
+  (void)state;
+  agree_with("net/release", "collect");
 }
 
 int
 main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(frames_of_a_program_that_collects_all_the_time_agree_too),
       cmocka_unit_test(frames_of_a_debug_build_agree_with_the_stack_that_the_program_keeps),
       cmocka_unit_test(frames_of_a_release_build_agree_with_the_stack_that_the_program_keeps),
   };

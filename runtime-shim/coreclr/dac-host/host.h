@@ -20,10 +20,16 @@ typedef struct host_page {
 
 #define HOST_IMAGES 4096u
 #define HOST_BODIES 64u
+#define HOST_THREADS 64u
 
 typedef struct host_image {
   uint64_t base, size;
 } host_image;
+
+typedef struct host_thread {
+  int32_t tid; /* 0: none */
+  uint64_t thread;
+} host_thread;
 
 /* A body of code that was described. */
 typedef struct host_body {
@@ -48,11 +54,12 @@ typedef struct dac_host {
   HRESULT write_result;       /* of the last write that the client refused; S_OK */
   cordbg_error write_error;
 
-  /* Until the target runs: images with ReadyToRun code, bodies met by stacks. */
+  /* Until the target runs: images with ReadyToRun code, bodies and threads met by stacks. */
   host_image images[HOST_IMAGES];
   unsigned image_count;
   host_body bodies[HOST_BODIES];
   unsigned next_body;
+  host_thread threads[HOST_THREADS];
   ULONG32 context_size; /* of the DAC's CONTEXT; 0: not asked for yet */
 
   uint8_t *answer; /* header, cordbg_dac_reply, elements */

@@ -14,12 +14,14 @@
 
 #define CONTEXT_ROOM 16384u
 #define STEPS_MAX 4096
+#define THREAD_WORDS 256 /* of a Thread that are looked at */
 
 void
 host_forget_stacks(dac_host *host)
 {
   host->image_count = 0;
   memset(host->bodies, 0, sizeof host->bodies);
+  memset(host->threads, 0, sizeof host->threads);
 }
 
 /* ---- Managed code ---- */
@@ -54,6 +56,57 @@ body_at(dac_host *host, uint64_t address, const host_body **ret)
   return S_OK;
 }
 
+/* ---- Hijacked return addresses ---- */
+
+/* The Thread of an OS thread; 0: none. */
+static uint64_t
+thread_of(dac_host *host, int32_t tid)
+{
+  host_thread *kept = &host->threads[(uint32_t)tid % HOST_THREADS];
+  DacpThreadStoreData store = {0};
+  DacpThreadData data = {0};
+
+  if (kept->tid == tid)
+    return kept->thread;
+  if (FAILED(host->sos->lpVtbl->GetThreadStoreData(host->sos, &store)))
+    return 0;
+  uint64_t at = store.firstThread;
+  for (uint32_t i = 0; at != 0 && i < CORDBG_DAC_THREADS_MAX; i++, at = data.nextThread) {
+    if (FAILED(host->sos->lpVtbl->GetThreadData(host->sos, at, &data)))
+      return 0;
+    if (data.osThreadId == (uint32_t)tid) {
+      *kept = (host_thread){.tid = tid, .thread = at};
+      return at;
+    }
+  }
+  return 0;
+}
+
+/*
+ * To suspend a thread in managed code the runtime replaces the return address of its innermost
+ * frame, and keeps in the Thread where that stands (the word behind it) and what it was.
+ */
+static void
+undo_hijack(dac_host *host, int32_t tid, struct user_regs_struct *caller)
+{
+  uint64_t words[THREAD_WORDS];
+  uint64_t slot = caller->rsp - sizeof *words;
+  const host_body *body = NULL;
+
+  if (body_at(host, caller->rip - 1, &body) == S_OK)
+    return;
+  uint64_t thread = thread_of(host, tid);
+  if (thread == 0)
+    return;
+  size_t count = host_read(host, thread, words, sizeof words) / sizeof *words;
+  for (size_t i = 1; i < count; i++) {
+    if (words[i] == slot && body_at(host, words[i - 1] - 1, &body) == S_OK) {
+      caller->rip = words[i - 1];
+      return;
+    }
+  }
+}
+
 HRESULT
 host_unwind(dac_host *host, cordbg_error *error)
 {
@@ -72,6 +125,7 @@ host_unwind(dac_host *host, cordbg_error *error)
   hr = host_unwind_code(host, &body->code, body->gc_info, innermost, &frame.caller, error);
   if (FAILED(hr))
     return hr;
+  undo_hijack(host, request->tid, &frame.caller);
   host_add_element(host, &frame, sizeof frame);
   return S_OK;
 }
