@@ -363,7 +363,9 @@ remove_wanted(cordbg_runtime *runtime, uint64_t image, uint32_t token, cordbg_er
 static cordbg_rt_want_status
 want_status(cordbg_runtime *runtime, cordbg_mono_module *module, uint32_t token)
 {
-  const cordbg_image *image = cordbg_mono_metadata(runtime, module, NULL);
+  /* What is emitted has its IL elsewhere than where metadata points to. */
+  bool emitted = module->flags & CORDBG_RT_MODULE_DYNAMIC;
+  const cordbg_image *image = emitted ? NULL : cordbg_mono_metadata(runtime, module, NULL);
 
   if (image && !cordbg_rt_has_il(cordbg_image_metadata(image), token & CORDBG_RID_MAX))
     return CORDBG_RT_WANT_NO_BODY;

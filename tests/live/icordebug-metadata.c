@@ -478,6 +478,20 @@ an_emitted_module_has_metadata_of_its_types(void **state)
   assert_string_equal(base_name, "System.Object");
   assert_int_equal(found, method);
 
+  /* A breakpoint in it is hit: nothing else that has one is active any more. */
+  ICorDebugFunction *function;
+  ICorDebugFunctionBreakpoint *breakpoint;
+  assert_ok(ICorDebugFunctionBreakpoint_Activate(e.b.breakpoints[0], FALSE));
+  assert_ok(ICorDebugModule_GetFunctionFromToken(module, method, &function));
+  assert_ok(ICorDebugFunction_CreateBreakpoint(function, &breakpoint));
+  ICorDebugFunction_Release(function);
+  assert_ok(ICorDebugProcess_Continue(c.process, FALSE));
+  client_await(&c, "Breakpoint", 2);
+  client_await_continued(&c);
+  assert_ok(ICorDebugProcess_Stop(c.process, 0));
+  assert_ok(ICorDebugFunctionBreakpoint_Activate(breakpoint, FALSE));
+  ICorDebugFunctionBreakpoint_Release(breakpoint);
+
   /* .NET keeps emitted IL where no metadata points to. */
   if (on_mono())
     assert_il_of(module, method, twice, sizeof twice);
