@@ -30,7 +30,8 @@ tests_live_startup_host_CFLAGS = -Wall -Wextra -Werror
 tests_live_startup_host_LDADD = -ldl
 endif
 
-EXTRA_DIST += tests/live/ShimExit.cs tests/live/Hosted.cs tests/live/HardMode.cs
+EXTRA_DIST += tests/live/ShimExit.cs tests/live/Hosted.cs tests/live/HardMode.cs \
+  tests/installed/dbgshim-launch.c
 if HAVE_MCS
 noinst_DATA += tests/live/ShimExit.exe
 CLEANFILES += tests/live/ShimExit.exe tests/live/ShimExit.exe.mdb
