@@ -17,7 +17,7 @@
 
 #include "cordbg/com/object.h"
 
-enum { PATIENCE_S = 20 };
+enum { PATIENCE_S = 60 };
 
 /* ---- Leaks ---- */
 
@@ -541,6 +541,15 @@ client_test_teardown(void **state)
   return 0;
 }
 
+unsigned
+client_seed(void)
+{
+  const char *text = g_getenv("CORDBG_SEED");
+  unsigned seed = text != NULL ? (unsigned)strtoul(text, NULL, 10) : (unsigned)time(NULL);
+  printf("CORDBG_SEED=%u\n", seed);
+  return seed;
+}
+
 /* ---- Debuggees ---- */
 
 char *
@@ -644,12 +653,28 @@ client_launch_managed(client *c, DWORD flags, int out, const char *name, ...)
   assert_ok(client_launch(c, (char *const *)argv->pdata, flags, out));
 }
 
+static char *
+program_status(const program *p)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/status", p->pid);
+  char *status = NULL;
+  assert_true(g_file_get_contents(path, &status, NULL, NULL));
+  return status;
+}
+
+int
+program_tracer(const program *p)
+{
+  int tracer = -1;
+  g_autofree char *status = program_status(p);
+  assert_int_equal(sscanf(strstr(status, "TracerPid:"), "TracerPid: %d", &tracer), 1);
+  return tracer;
+}
+
 void
 program_check_unharmed(const program *p)
 {
-  g_autofree char *path = g_strdup_printf("/proc/%d/status", p->pid);
-  g_autofree char *status = NULL;
-  assert_true(g_file_get_contents(path, &status, NULL, NULL));
+  g_autofree char *status = program_status(p);
   assert_non_null(strstr(status, "TracerPid:\t0\n"));
   assert_null(strstr(status, "State:\tT"));
   assert_null(strstr(status, "State:\tt"));

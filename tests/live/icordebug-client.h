@@ -66,7 +66,7 @@ HRESULT client_launch(client *c, char *const *argv, DWORD flags, int out);
 /* Detaches when that is still to be done, releases everything. */
 void client_close(client *c);
 
-/* Waits (20 s) until `count` callbacks of that name came. */
+/* Waits (a minute) until `count` callbacks of that name came. */
 void client_await(client *c, const char *name, unsigned count);
 /* Waits until every callback that was told so far has been continued by its handler. */
 void client_await_continued(client *c);
@@ -143,6 +143,9 @@ int client_test_teardown(void **state);
   (g_setenv("MONO_ENV_OPTIONS", "-O=-inline", TRUE),                                               \
    cmocka_set_test_filter(g_getenv("CORDBG_CASES")), cmocka_run_group_tests(tests, NULL, NULL))
 
+/* Of a random case: CORDBG_SEED or the time; printed. */
+unsigned client_seed(void);
+
 /* ---- Debuggees ---- */
 
 typedef struct program {
@@ -161,10 +164,13 @@ void client_launch_managed(client *c, DWORD flags, int out, const char *name, ..
 /* `mono NAME.exe arguments`, NULL at the end; skips the test when there is no Mono. */
 void program_start_mono(program *p, const char *name, ...);
 char *mono_debuggee(const char *name);
-/* Next line that begins with text, within 20 s; to be freed. */
+/* Next line that begins with text, within a minute; to be freed. */
 char *program_line(int out, const char *text);
-/* It runs, is not traced, and ends (SIGKILL) and is reaped. */
+/* The process that traces it, 0: none. */
+int program_tracer(const program *p);
+/* It runs and is not traced. */
 void program_check_unharmed(const program *p);
+/* Ends it (SIGKILL) and reaps it. */
 void program_end(program *p);
 /* Does not kill: waits for its end; the wait status. */
 int program_wait(program *p);

@@ -7,7 +7,7 @@ icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-client.h
 
 if HAVE_CMOCKA
 icordebug_tests = tests/live/test-icordebug-breakpoints tests/live/test-icordebug-memory \
-	tests/live/test-icordebug-life tests/live/test-icordebug-metadata
+	tests/live/test-icordebug-life tests/live/test-icordebug-load tests/live/test-icordebug-metadata
 check_PROGRAMS += $(icordebug_tests)
 TESTS += $(icordebug_tests)
 tests_live_test_icordebug_breakpoints_SOURCES = tests/live/icordebug-breakpoints.c $(icordebug_client)
@@ -16,6 +16,9 @@ tests_live_test_icordebug_breakpoints_LDADD = $(icordebug_libs)
 tests_live_test_icordebug_memory_SOURCES = tests/live/icordebug-memory.c $(icordebug_client)
 tests_live_test_icordebug_memory_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_memory_LDADD = $(icordebug_libs)
+tests_live_test_icordebug_load_SOURCES = tests/live/icordebug-load.c $(icordebug_client)
+tests_live_test_icordebug_load_CFLAGS = $(icordebug_cflags)
+tests_live_test_icordebug_load_LDADD = $(icordebug_libs)
 tests_live_test_icordebug_life_SOURCES = tests/live/icordebug-life.c $(icordebug_client)
 tests_live_test_icordebug_life_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_life_LDADD = $(icordebug_libs)
