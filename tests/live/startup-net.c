@@ -2,15 +2,20 @@
 /*
  * .NET programs launched through libdbgshim.so in each way in which one can be started: nothing of
  * the program has run when the launch stops, so breakpoints in its module initializer (its first
- * code) and in what the host calls are hit, once each.
+ * code) and in what the host calls are hit, once each. And one whose files nobody else can see.
  */
 #include "dbgshim-client.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,6 +128,17 @@ remove_folder(const folder *f)
   RUN("rm -r '%s'", f->path);
 }
 
+/* The runtime's native part is copied, so that it is the folder's that is found. */
+static void
+add_runtime(const folder *f, const char *program)
+{
+  RUN("cp '%s' '%s'/*.so '%s' && ln -s '%s'/*.dll '%s' && cd '%s' && printf '%%s' "
+      "'{\"runtimeOptions\":{\"includedFrameworks\":[{\"name\":\"Microsoft.NETCore.App\","
+      "\"version\":\"%s\"}]}}' >%s.runtimeconfig.json",
+      hostfxr, framework, f->path, framework, f->path, f->path, strrchr(framework, '/') + 1,
+      program);
+}
+
 /* What every way of starting has to give. */
 static void
 expect_first_code_and(const char *method, const char *line, int exit_code)
@@ -173,16 +189,11 @@ launched_by_an_app_host_with_a_runtime_of_its_own_it_stops_before_its_first_code
 {
   folder f;
   char path[128];
-  const char *version = strrchr(framework, '/') + 1;
   (void)state;
   make_folder(&f);
   put(path, sizeof path, "%s/Hosted", f.path);
   bind_apphost(path, "Hosted.dll");
-  /* The native part is copied, so that it is the folder's runtime that is found. */
-  RUN("cp '%s' '%s'/*.so '%s' && ln -s '%s'/*.dll '%s' && cd '%s' && printf '%%s' "
-      "'{\"runtimeOptions\":{\"includedFrameworks\":[{\"name\":\"Microsoft.NETCore.App\","
-      "\"version\":\"%s\"}]}}' >Hosted.runtimeconfig.json",
-      hostfxr, framework, f.path, framework, f.path, f.path, version);
+  add_runtime(&f, "Hosted");
   put(f.line, sizeof f.line, "\"%s\"", path);
   expect_first_code_and("Main", f.line, 41);
   remove_folder(&f);
@@ -212,6 +223,80 @@ launched_by_a_host_that_uses_hostfxr_it_stops_before_its_first_code(void **state
   remove_folder(&f);
 }
 
+/* The child's part: a folder's copy where only it can see it, and the program run from there. */
+static void
+run_hidden(const char *visible, const char *hidden, const char *program)
+{
+  char command[600], path[256];
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+      mount("none", hidden, "tmpfs", 0, NULL) != 0)
+    _exit(120);
+  snprintf(command, sizeof command, "cp -P '%s'/*.* '%s'/%s '%s'", visible, visible, program,
+           hidden);
+  if (system(command) != 0)
+    _exit(121);
+  snprintf(path, sizeof path, "%s/%s", hidden, program);
+  execl(path, path, (char *)NULL);
+  _exit(122);
+}
+
+static void
+a_program_with_a_runtime_that_only_it_can_see_is_attached_to(void **state)
+{
+  folder f;
+  char dll[4096], path[128], hidden[128], byte = 0;
+  int ends[2];
+  (void)state;
+  if (geteuid() != 0) {
+    print_message("SKIP: only root can make a mount namespace\n");
+    skip();
+  }
+  debuggee_of(&on_net, false, "Counter", dll, sizeof dll);
+  make_folder(&f);
+  RUN("cp '%s' '%s'", dll, f.path);
+  put(path, sizeof path, "%s/Counter", f.path);
+  bind_apphost(path, "Counter.dll");
+  add_runtime(&f, "Counter");
+  put(hidden, sizeof hidden, "%s/hidden", f.path);
+  assert_int_equal(mkdir(hidden, 0755), 0);
+  assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+  adapter *a = adapter_new(true);
+  a->type = "Debuggees.Counter";
+  a->method = "Tick";
+  a->pid = (DWORD)fork();
+  if (a->pid == 0) {
+    dup2(ends[1], 1);
+    run_hidden(f.path, hidden, "Counter");
+  }
+  close(ends[1]);
+  while (byte != '\n')
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+  put(path, sizeof path, "%s/libcoreclr.so", hidden);
+  assert_int_equal(access(path, F_OK), -1);
+  assert_int_equal(errno, ENOENT);
+  HANDLE *handles = NULL;
+  LPWSTR *paths = NULL;
+  DWORD count = 0;
+  WCHAR wide[128];
+  to_wide(path, wide, 128);
+  assert_int_equal(shim.EnumerateCLRs(a->pid, &handles, &paths, &count), S_OK);
+  assert_int_equal(count, 1);
+  assert_memory_equal(paths[0], wide, 2 * (strlen(path) + 1));
+  assert_int_equal(shim.CloseCLREnumeration(handles, paths, count), S_OK);
+  assert_int_equal(enlist(a), S_OK);
+  await_count(a, &a->callbacks, 1);
+  assert_int_equal(a->attached, S_OK);
+  await_count(a, &a->hits, 20);
+  assert_int_equal(shim.UnregisterForRuntimeStartup(a->token), S_OK);
+  detach(a);
+  assert_int_equal(kill((pid_t)a->pid, 0), 0);
+  end_child((pid_t)a->pid);
+  close(ends[0]);
+  adapter_free(a);
+  remove_folder(&f);
+}
+
 int
 main(void)
 {
@@ -223,6 +308,7 @@ main(void)
       cmocka_unit_test(
           launched_by_a_host_that_only_creates_a_delegate_it_stops_before_its_first_code),
       cmocka_unit_test(launched_by_a_host_that_uses_hostfxr_it_stops_before_its_first_code),
+      cmocka_unit_test(a_program_with_a_runtime_that_only_it_can_see_is_attached_to),
   };
   if (!find_dotnet()) {
     printf("SKIP: dotnet is not installed\n");
