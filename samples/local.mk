@@ -13,6 +13,11 @@ samples_attach_break_SOURCES = samples/attach-break.c $(sample_common)
 samples_attach_break_CFLAGS = $(sample_cflags)
 samples_attach_break_LDADD = $(sample_libs)
 
+noinst_PROGRAMS += samples/interop
+samples_interop_SOURCES = samples/interop.c $(sample_common)
+samples_interop_CFLAGS = $(sample_cflags)
+samples_interop_LDADD = $(sample_libs)
+
 noinst_PROGRAMS += samples/stack
 samples_stack_SOURCES = samples/stack.c $(sample_common)
 samples_stack_CFLAGS = $(sample_cflags)

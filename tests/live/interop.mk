@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What an interop debugger hears: of the tracer alone, and through ICorDebug.
 if HAVE_CMOCKA
-interop_tests = tests/live/interop-tracer tests/live/interop-events tests/live/interop-exceptions
+interop_tests = tests/live/interop-tracer tests/live/interop-events tests/live/interop-exceptions \
+	tests/live/interop-sample tests/live/interop-traps
 check_PROGRAMS += $(interop_tests)
 TESTS += $(interop_tests)
 tests_live_interop_tracer_SOURCES = tests/live/interop-tracer.c $(tracer_live_sources)
@@ -30,6 +31,16 @@ tests_live_interop_exceptions_CPPFLAGS = $(interop_cppflags)
 tests_live_interop_exceptions_CFLAGS = $(icordebug_cflags)
 tests_live_interop_exceptions_LDADD = $(icordebug_libs)
 tests_live_interop_exceptions_DEPENDENCIES = $(interop_dependencies)
+tests_live_interop_traps_SOURCES = tests/live/interop-traps.c $(interop_client)
+tests_live_interop_traps_CPPFLAGS = $(interop_cppflags)
+tests_live_interop_traps_CFLAGS = $(icordebug_cflags)
+tests_live_interop_traps_LDADD = $(icordebug_libs)
+tests_live_interop_traps_DEPENDENCIES = $(interop_dependencies)
+tests_live_interop_sample_SOURCES = tests/live/interop-sample.c $(interop_client)
+tests_live_interop_sample_CPPFLAGS = $(interop_cppflags)
+tests_live_interop_sample_CFLAGS = $(icordebug_cflags) $(JSON_CFLAGS)
+tests_live_interop_sample_LDADD = $(icordebug_libs) $(JSON_LIBS)
+tests_live_interop_sample_DEPENDENCIES = $(interop_dependencies) samples/interop
 endif
 
 EXTRA_DIST += tests/live/Libraries.cs tests/live/Trouble.cs
