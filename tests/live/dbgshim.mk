@@ -3,8 +3,9 @@
 # cordbg's, and has a waitpid of its own.
 if HAVE_CMOCKA
 check_PROGRAMS += tests/live/test-dbgshim tests/live/test-startup-net tests/live/startup-host
-check_PROGRAMS += tests/live/test-coreclr-hardmode
+check_PROGRAMS += tests/live/test-coreclr-hardmode tests/live/test-mscordbi-oracle
 TESTS += tests/live/test-dbgshim tests/live/test-startup-net tests/live/test-coreclr-hardmode
+TESTS += tests/live/test-mscordbi-oracle
 dbgshim_client = tests/live/dbgshim-client.c tests/live/dbgshim-client.h samples/callback.c samples/callback.h
 tests_live_test_dbgshim_SOURCES = tests/live/dbgshim-adapter.c $(dbgshim_client)
 tests_live_test_dbgshim_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/samples -D_GNU_SOURCE
@@ -24,20 +25,26 @@ tests_live_test_coreclr_hardmode_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
 tests_live_test_coreclr_hardmode_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)
 tests_live_test_coreclr_hardmode_LDADD = $(tests_live_test_dbgshim_LDADD)
 
+tests_live_test_mscordbi_oracle_SOURCES = tests/live/mscordbi-oracle.c $(dbgshim_client)
+tests_live_test_mscordbi_oracle_CPPFLAGS = $(tests_live_test_dbgshim_CPPFLAGS)
+tests_live_test_mscordbi_oracle_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
+tests_live_test_mscordbi_oracle_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)
+tests_live_test_mscordbi_oracle_LDADD = $(tests_live_test_dbgshim_LDADD)
+
 # A host that is debugged: as anybody would build it.
 tests_live_startup_host_SOURCES = tests/live/startup-host.c
 tests_live_startup_host_CFLAGS = -Wall -Wextra -Werror
 tests_live_startup_host_LDADD = -ldl
 endif
 
-EXTRA_DIST += tests/live/ShimExit.cs tests/live/Hosted.cs tests/live/HardMode.cs \
+EXTRA_DIST += tests/live/ShimExit.cs tests/live/Hosted.cs tests/live/HardMode.cs tests/live/OracleTarget.cs \
   tests/installed/dbgshim-launch.c
 if HAVE_MCS
 noinst_DATA += tests/live/ShimExit.exe
 CLEANFILES += tests/live/ShimExit.exe tests/live/ShimExit.exe.mdb
 endif
 dbgshim_dlls = tests/live/net/ShimExit.dll tests/live/net/Hosted.dll \
-  tests/live/net/HardMode.dll
+  tests/live/net/HardMode.dll tests/live/net/OracleTarget.dll
 if HAVE_DOTNET
 noinst_DATA += $(dbgshim_dlls)
 CLEANFILES += $(dbgshim_dlls) $(dbgshim_dlls:.dll=.pdb) $(dbgshim_dlls:.dll=.runtimeconfig.json)
@@ -47,4 +54,6 @@ tests/live/net/ShimExit.dll: tests/live/ShimExit.cs
 tests/live/net/Hosted.dll: tests/live/Hosted.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
 tests/live/net/HardMode.dll: tests/live/HardMode.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
+tests/live/net/OracleTarget.dll: tests/live/OracleTarget.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
