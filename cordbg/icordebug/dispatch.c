@@ -336,7 +336,9 @@ cordbg_dispatch_event(cordbg_session *session, const cordbg_event *event)
     cordbg_natives_trap(session, event);
   if ((event->layers & CORDBG_LAYER_INTERNAL) != 0 && FAILED(ask_runtime(session, event, &error)))
     cordbg_log(CORDBG_LOG_WARNING, "a notification of the runtime was lost: %s", error.sentence);
-  if ((event->layers & CORDBG_LAYER_MANAGED) != 0)
+  /* Also where there was a trap of the runtime's shim only: a breakpoint may have been bound at this
+     very place just now, and the thread goes on over it. */
+  if ((event->layers & (CORDBG_LAYER_MANAGED | CORDBG_LAYER_INTERNAL)) != 0)
     cordbg_breakpoints_hit(session, event);
 }
 

@@ -101,7 +101,7 @@ cordbg_coreclr_codes_of(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token
   cordbg_rt_code *all = g_new0(cordbg_rt_code, n);
   for (size_t i = 0; i < n; i++)
     if (enter(runtime, &found[i], &all[used], NULL) == S_OK)
-      used++;
+      cordbg_coreclr_has_code(runtime, &all[used++]);
   g_free(found);
   *codes = all;
   *count = used;

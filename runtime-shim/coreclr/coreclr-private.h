@@ -61,6 +61,7 @@ typedef struct cordbg_coreclr_things cordbg_coreclr_things;
 typedef struct cordbg_coreclr_codes cordbg_coreclr_codes;
 /* Of notify.c and want.c. */
 typedef struct cordbg_coreclr_wants cordbg_coreclr_wants;
+typedef struct cordbg_coreclr_publish cordbg_coreclr_publish; /* of publish.c */
 
 /* Where the runtime keeps an emitted module's metadata (emitted.c). */
 typedef struct cordbg_coreclr_emitted {
@@ -81,6 +82,7 @@ struct cordbg_runtime {
   cordbg_coreclr_things *things;
   cordbg_coreclr_codes *codes;
   cordbg_coreclr_wants *wants;
+  cordbg_coreclr_publish *publish;
   GArray *pending; /* of cordbg_rt_event, met by queries; told with the next events */
 
   uint64_t throw_address; /* __cxa_throw of the target's libstdc++; 0: not found */
@@ -172,6 +174,14 @@ HRESULT cordbg_coreclr_next_managed(cordbg_runtime *runtime, int32_t tid,
                                     const struct user_regs_struct *registers,
                                     struct user_regs_struct *ret, cordbg_error *error);
 
+/* ---- emitted.c: the runtime's own description of its structures ---- */
+
+/* The text of its data-contract descriptor, NUL-terminated, g_malloc'ed; NULL: it has none. */
+char *cordbg_coreclr_read_descriptor(cordbg_runtime *runtime);
+/* The offset of a type's member in that text; member "!": the type's size. false: not there. */
+bool cordbg_coreclr_find_member(const char *text, const char *type, const char *member,
+                                uint64_t *ret);
+
 /* ---- methods.c ---- */
 
 /* NULL and the reason when the module has no readable metadata. */
@@ -207,7 +217,28 @@ HRESULT cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event 
                                     cordbg_rt_event **events, size_t *count, cordbg_error *error);
 HRESULT cordbg_coreclr_synchronised(cordbg_runtime *runtime, cordbg_error *error);
 
+/* ---- publish.c ---- */
+
+void cordbg_coreclr_make_publish(cordbg_runtime *runtime);
+void cordbg_coreclr_free_publish(cordbg_runtime *runtime);
+/* Has each body of code told before it is published, as long as want.c needs it; false: this runtime
+ * offers no place for that. */
+bool cordbg_coreclr_publish_trap(cordbg_runtime *runtime);
+/* The end of the session: all traps of publish.c are lifted. */
+void cordbg_coreclr_publish_leave(cordbg_runtime *runtime);
+/* The body at address was told. */
+void cordbg_coreclr_publish_told(cordbg_runtime *runtime, uint64_t address);
+bool cordbg_coreclr_publish_is(const cordbg_runtime *runtime, const cordbg_event *event);
+/* Such a trap was hit: CODE_COMPILED when the method is wanted. */
+HRESULT cordbg_coreclr_publish_take(cordbg_runtime *runtime, const cordbg_event *event,
+                                    GArray *events, cordbg_error *error);
+
 /* ---- want.c ---- */
+
+/* Must bodies be told before they are published? */
+bool cordbg_coreclr_publish_needed(const cordbg_runtime *runtime);
+/* A body of a method is known: it is not waited for any more (but generic ones). */
+void cordbg_coreclr_has_code(cordbg_runtime *runtime, const cordbg_rt_code *code);
 
 void cordbg_coreclr_make_wants(cordbg_runtime *runtime);
 void cordbg_coreclr_free_wants(cordbg_runtime *runtime);

@@ -11,6 +11,7 @@
  *   things.c   domain .. threads            code.c     bodies of code, IL maps, unwinding
  *   methods.c  names and tokens             notify.c   the runtime's notifications -> events
  *   dac.c      the client of the DAC host   want.c     methods whose code is waited for
+ *                                           publish.c  code before anybody can run it
  *
  * How the runtime notifies. For a module loaded or unloaded (when flags in its data say so) and for
  * a body of code made of a method that stands in its notification table, the runtime looks whether
@@ -86,6 +87,7 @@ create(cordbg_target *target)
   cordbg_coreclr_make_things(runtime);
   cordbg_coreclr_make_codes(runtime);
   cordbg_coreclr_make_wants(runtime);
+  cordbg_coreclr_make_publish(runtime);
   return runtime;
 }
 
@@ -94,6 +96,7 @@ leave_target(cordbg_runtime *runtime)
 {
   if (runtime->throw_planted)
     cordbg_coreclr_lift(runtime, runtime->throw_address);
+  cordbg_coreclr_publish_leave(runtime);
   if (!runtime->dac)
     return;
   cordbg_dac_interrupt(runtime->dac, false);
@@ -112,6 +115,7 @@ destroy(cordbg_runtime *runtime, int alive)
   if (alive)
     leave_target(runtime);
   cordbg_coreclr_free_wants(runtime);
+  cordbg_coreclr_free_publish(runtime);
   cordbg_coreclr_free_codes(runtime);
   cordbg_coreclr_free_things(runtime);
   cordbg_dac_destroy(runtime->dac);

@@ -27,8 +27,8 @@ typedef struct contract_descriptor {
 } contract_descriptor;
 
 /* The offset of a type's member: "type":{..."member":N... or [N,"its type"]. */
-static bool
-find_member(const char *text, const char *type, const char *member, uint64_t *ret)
+bool
+cordbg_coreclr_find_member(const char *text, const char *type, const char *member, uint64_t *ret)
 {
   g_autofree char *opening = g_strdup_printf("\"%s\":{", type);
   g_autofree char *key = g_strdup_printf("\"%s\":", member);
@@ -49,8 +49,8 @@ find_member(const char *text, const char *type, const char *member, uint64_t *re
 }
 
 /* The descriptor's text, NUL-terminated; NULL: the runtime has none. */
-static char *
-read_descriptor(cordbg_runtime *runtime)
+char *
+cordbg_coreclr_read_descriptor(cordbg_runtime *runtime)
 {
   cordbg_modules *modules = NULL;
   cordbg_symbol symbol;
@@ -79,11 +79,11 @@ find_layout(cordbg_runtime *runtime)
   cordbg_coreclr_emitted *layout = &runtime->emitted;
 
   if (!layout->looked) {
-    g_autofree char *text = read_descriptor(runtime);
+    g_autofree char *text = cordbg_coreclr_read_descriptor(runtime);
     layout->looked = true;
-    layout->found = text && find_member(text, "Module", "DynamicMetadata", &layout->pointer) &&
-                    find_member(text, "DynamicMetadata", "Size", &layout->size) &&
-                    find_member(text, "DynamicMetadata", "Data", &layout->data);
+    layout->found = text && cordbg_coreclr_find_member(text, "Module", "DynamicMetadata", &layout->pointer) &&
+                    cordbg_coreclr_find_member(text, "DynamicMetadata", "Size", &layout->size) &&
+                    cordbg_coreclr_find_member(text, "DynamicMetadata", "Data", &layout->data);
   }
   return layout;
 }

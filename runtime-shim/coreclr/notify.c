@@ -24,10 +24,12 @@ code_made(cordbg_runtime *runtime, const cordbg_dac_notification *what, int32_t 
     return S_OK;
   HRESULT hr =
       cordbg_coreclr_meet_code(runtime, what->method_desc, what->address, &event.code, error);
+  cordbg_coreclr_publish_told(runtime, what->address);
   if (hr != S_OK || !g_hash_table_add(runtime->told, GSIZE_TO_POINTER(event.code.id)))
     return FAILED(hr) ? hr : S_OK;
   event.id = event.code.id;
   g_array_append_val(events, event);
+  cordbg_coreclr_has_code(runtime, &event.code);
   return S_OK;
 }
 
@@ -98,19 +100,24 @@ HRESULT
 cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
                             cordbg_rt_event **events, size_t *count, cordbg_error *error)
 {
+  bool publishing = event && cordbg_coreclr_publish_is(runtime, event);
   if (event && is_break(runtime, event)) {
     *events = g_new0(cordbg_rt_event, 1);
     **events = (cordbg_rt_event){.kind = CORDBG_RT_EVENT_BREAK, .tid = event->tid};
     *count = 1;
     return S_OK;
   }
-  if (event && (event->kind != CORDBG_EVENT_TRAP || event->address != runtime->throw_address))
+  if (event && !publishing &&
+      (event->kind != CORDBG_EVENT_TRAP || event->address != runtime->throw_address))
     return S_FALSE;
   cordbg_coreclr_free_retired(runtime);
-  cordbg_dac_flush(runtime->dac);
+  if (!publishing)
+    cordbg_dac_flush(runtime->dac);
   GArray *told = runtime->pending;
   runtime->pending = g_array_new(FALSE, TRUE, sizeof(cordbg_rt_event));
-  HRESULT hr = event ? decode(runtime, event->tid, told, error) : look_around(runtime, told, error);
+  HRESULT hr = publishing ? cordbg_coreclr_publish_take(runtime, event, told, error)
+               : event    ? decode(runtime, event->tid, told, error)
+                          : look_around(runtime, told, error);
 
   if (FAILED(hr)) { /* what was found stays to be told */
     g_array_unref(runtime->pending);

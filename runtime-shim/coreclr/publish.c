@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The moment before code is published.
+ *
+ * Why. The runtime publishes a method's first code and only then tells of it (notify.c): another
+ * thread that enters the method in between runs the code unseen. And its table of methods that it
+ * tells of holds 1,000. Both are made up for one step earlier: every body, compiled or taken from a
+ * ReadyToRun image, passes the runtime's own debugger, Debugger::JITComplete(NativeCodeVersion &,
+ * address), when it is complete and nobody can call it yet. An internal trap stands there. The body
+ * has no IL map yet at that moment, so what is planted then is one more internal trap, at its
+ * entry:
+ *
+ *   JITComplete -> trap at the entry --+-- the runtime tells of the body -----> CODE_COMPILED,
+ *                                      '-- a thread enters it before ---------> the trap is lifted
+ *
+ * Where. The function has no symbol. g_dacTable, which is exported, holds the addresses of the
+ * runtime's global variables; g_pDebugger and g_pDebugInterface are two of them that hold one
+ * object, and of such pairs theirs has the longest table of virtual functions. JITComplete is a
+ * slot of it (measured: 10.0). Nothing is taken on trust: a hit that does not look as it should
+ * (the object, a code version of a known kind, an address in executable memory) ends the use of
+ * this route, and the notifications alone remain.
+ *
+ * When.  planted <=> a wanted method has no code yet, or is not in the runtime's table
+ *
+ * Lifted lazily, by the first hit that nobody waits for: breakpoints are set in long rows. A
+ * generic method is waited for as long as it is wanted: another instance may come.
+ */
+#include "config.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cordbg/native/symbols.h"
+#include "runtime-shim/coreclr/coreclr-private.h"
+
+enum {
+  TABLE_ENTRIES = 256, /* of g_dacTable, at most: more than any runtime has */
+  SLOTS_LEAST = 80,    /* of the table of virtual functions; the next longest pair has 77 */
+  SLOTS_MAX = 160,
+  SLOT_JIT_COMPLETE = 27,
+  ZERO_PAGES_MAX = 16 << 20, /* bytes of variables behind the image's file */
+};
+
+enum { VERSION_EXPLICIT = 1, VERSION_SYNTHETIC = 2 }; /* NativeCodeVersion::StorageKind */
+
+typedef struct code_version {
+  uint32_t kind;
+  uint32_t pad;
+  uint64_t pointer; /* NativeCodeVersionNode or MethodDesc */
+} code_version;
+
+struct cordbg_coreclr_publish {
+  bool looked, planted;
+  uint64_t address;    /* of JITComplete; 0: not found, or not to be believed */
+  uint64_t object;     /* the runtime's Debugger */
+  GHashTable *entries; /* of bodies that are complete and were not told; each has a trap */
+  uint64_t node_method;
+  uint64_t method_remainder, method_index, chunk_size, chunk_table, chunk_range, table_module;
+};
+
+void
+cordbg_coreclr_make_publish(cordbg_runtime *runtime)
+{
+  runtime->publish = g_new0(cordbg_coreclr_publish, 1);
+  runtime->publish->entries = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+}
+
+void
+cordbg_coreclr_free_publish(cordbg_runtime *runtime)
+{
+  g_hash_table_unref(runtime->publish->entries);
+  g_clear_pointer(&runtime->publish, g_free);
+}
+
+/* ---- Where it is ---- */
+
+static bool
+is_in_runtime(const cordbg_runtime *runtime, uint64_t address)
+{
+  return address - runtime->info.base < runtime->info.size;
+}
+
+static bool
+is_code(cordbg_runtime *runtime, uint64_t address)
+{
+  cordbg_mapping mapping;
+
+  return cordbg_target_find_mapping(runtime->target, address, false, &mapping, NULL, 0, NULL) ==
+             S_OK &&
+         (mapping.prot & PROT_EXEC);
+}
+
+/* The table of virtual functions of the object at address; how many slots were read. */
+static unsigned
+read_slots(cordbg_runtime *runtime, uint64_t object, uint64_t *slots)
+{
+  uint64_t table;
+  unsigned count = 0;
+
+  if (FAILED(cordbg_coreclr_read(runtime, object, &table, sizeof table, NULL)) ||
+      !is_in_runtime(runtime, table) ||
+      FAILED(cordbg_coreclr_read(runtime, table, slots, SLOTS_MAX * sizeof *slots, NULL)))
+    return 0;
+  while (count < SLOTS_MAX && is_in_runtime(runtime, slots[count]))
+    count++;
+  return count;
+}
+
+static void
+find_debugger(cordbg_runtime *runtime, uint64_t table)
+{
+  uint64_t variables[TABLE_ENTRIES], values[TABLE_ENTRIES] = {0}, slots[SLOTS_MAX];
+  unsigned longest = SLOTS_LEAST - 1;
+
+  for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+    if (FAILED(cordbg_coreclr_read(runtime, table + i * 8, &variables[i], 8, NULL)) ||
+        variables[i] - runtime->info.base >= runtime->info.size + ZERO_PAGES_MAX ||
+        FAILED(cordbg_coreclr_read(runtime, variables[i], &values[i], 8, NULL)))
+      continue;
+    for (unsigned j = 0; j < i && values[i]; j++) {
+      if (values[j] != values[i] || variables[j] == variables[i])
+        continue;
+      unsigned count = read_slots(runtime, values[i], slots);
+      if (count > longest && is_code(runtime, slots[SLOT_JIT_COMPLETE])) {
+        longest = count;
+        runtime->publish->object = values[i];
+        runtime->publish->address = slots[SLOT_JIT_COMPLETE];
+      }
+      break;
+    }
+  }
+}
+
+static bool
+find_layout(cordbg_runtime *runtime)
+{
+  cordbg_coreclr_publish *p = runtime->publish;
+  g_autofree char *text = cordbg_coreclr_read_descriptor(runtime);
+  const struct {
+    const char *type, *member;
+    uint64_t *ret;
+  } wanted[] = {
+      {"NativeCodeVersionNode", "MethodDesc", &p->node_method},
+      {"MethodDesc", "Flags3AndTokenRemainder", &p->method_remainder},
+      {"MethodDesc", "ChunkIndex", &p->method_index},
+      {"MethodDescChunk", "!", &p->chunk_size},
+      {"MethodDescChunk", "MethodTable", &p->chunk_table},
+      {"MethodDescChunk", "FlagsAndTokenRange", &p->chunk_range},
+      {"MethodTable", "Module", &p->table_module},
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+    if (!text || !cordbg_coreclr_find_member(text, wanted[i].type, wanted[i].member, wanted[i].ret))
+      return false;
+  /* Encodings of this version; another one is another layout. */
+  return strstr(text, "\"MethodDescTokenRemainderBitCount\":[\"0xc\"") &&
+         strstr(text, "\"MethodDescAlignment\":[\"0x8\"");
+}
+
+static bool
+look(cordbg_runtime *runtime)
+{
+  cordbg_coreclr_publish *p = runtime->publish;
+  cordbg_modules *modules = NULL;
+  cordbg_symbol symbol;
+
+  if (p->looked)
+    return p->address != 0;
+  p->looked = true;
+  if (!find_layout(runtime) ||
+      FAILED(cordbg_modules_create_for_target(runtime->target, &modules, NULL)))
+    return false;
+  const cordbg_module *module = cordbg_modules_at(modules, runtime->info.base);
+  if (module && cordbg_symbol_find_in(modules, module, "g_dacTable", CORDBG_SYMBOLS_EXPORTED,
+                                      &symbol, NULL) == S_OK)
+    find_debugger(runtime, symbol.address);
+  cordbg_modules_destroy(modules);
+  return p->address != 0;
+}
+
+/* ---- The trap ---- */
+
+bool
+cordbg_coreclr_publish_trap(cordbg_runtime *runtime)
+{
+  cordbg_coreclr_publish *p = runtime->publish;
+
+  if (!look(runtime))
+    return false;
+  if (!p->planted)
+    p->planted = SUCCEEDED(cordbg_coreclr_plant(runtime, p->address, NULL));
+  return p->planted;
+}
+
+static void
+lift(cordbg_runtime *runtime)
+{
+  if (runtime->publish->planted)
+    cordbg_coreclr_lift(runtime, runtime->publish->address);
+  runtime->publish->planted = false;
+}
+
+static void
+trap_entry(cordbg_runtime *runtime, uint64_t address)
+{
+  GHashTable *entries = runtime->publish->entries;
+
+  /* Without it, the notification still tells the body. */
+  if (!g_hash_table_contains(entries, &address) &&
+      SUCCEEDED(cordbg_coreclr_plant(runtime, address, NULL)))
+    g_hash_table_add(entries, g_memdup2(&address, sizeof address));
+}
+
+void
+cordbg_coreclr_publish_told(cordbg_runtime *runtime, uint64_t address)
+{
+  if (g_hash_table_remove(runtime->publish->entries, &address))
+    cordbg_coreclr_lift(runtime, address);
+}
+
+void
+cordbg_coreclr_publish_leave(cordbg_runtime *runtime)
+{
+  GHashTableIter iterator;
+  gpointer address;
+
+  lift(runtime);
+  g_hash_table_iter_init(&iterator, runtime->publish->entries);
+  while (g_hash_table_iter_next(&iterator, &address, NULL)) {
+    cordbg_coreclr_lift(runtime, *(uint64_t *)address);
+    g_hash_table_iter_remove(&iterator);
+  }
+}
+
+bool
+cordbg_coreclr_publish_is(const cordbg_runtime *runtime, const cordbg_event *event)
+{
+  const cordbg_coreclr_publish *p = runtime->publish;
+
+  return event->kind == CORDBG_EVENT_TRAP && ((p->planted && event->address == p->address) ||
+                                              g_hash_table_contains(p->entries, &event->address));
+}
+
+/* ---- A hit ---- */
+
+/* The method whose code is told. */
+static bool
+find_method(cordbg_runtime *runtime, const cordbg_event *event, uint64_t *module, uint32_t *token)
+{
+  const cordbg_coreclr_publish *p = runtime->publish;
+  code_version version;
+  uint64_t method, chunk, table;
+  uint16_t remainder, range;
+  uint8_t index;
+
+  if (event->registers.rdi != p->object ||
+      FAILED(cordbg_coreclr_read(runtime, event->registers.rsi, &version, sizeof version, NULL)) ||
+      (version.kind != VERSION_EXPLICIT && version.kind != VERSION_SYNTHETIC))
+    return false;
+  method = version.pointer;
+  if (version.kind == VERSION_EXPLICIT &&
+      FAILED(cordbg_coreclr_read(runtime, method + p->node_method, &method, 8, NULL)))
+    return false;
+  if (FAILED(cordbg_coreclr_read(runtime, method + p->method_remainder, &remainder, 2, NULL)) ||
+      FAILED(cordbg_coreclr_read(runtime, method + p->method_index, &index, 1, NULL)))
+    return false;
+  chunk = method - p->chunk_size - index * 8ull;
+  if (FAILED(cordbg_coreclr_read(runtime, chunk + p->chunk_table, &table, 8, NULL)) ||
+      FAILED(cordbg_coreclr_read(runtime, chunk + p->chunk_range, &range, 2, NULL)) ||
+      FAILED(cordbg_coreclr_read(runtime, table + p->table_module, module, 8, NULL)))
+    return false;
+  *token = 0x06000000u | (range & 0xfffu) << 12 | (remainder & 0xfffu);
+  return true;
+}
+
+static HRESULT
+give_up(cordbg_runtime *runtime, cordbg_error *error)
+{
+  uint64_t address = runtime->publish->address;
+
+  lift(runtime);
+  runtime->publish->address = 0;
+  return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, address,
+                          "0x%llx is not where this runtime completes code: breakpoints may miss "
+                          "methods' first calls, and those of more than 1,000 methods do not bind",
+                          (unsigned long long)address);
+}
+
+/* A body is complete. */
+static HRESULT
+completed(cordbg_runtime *runtime, const cordbg_event *event, cordbg_error *error)
+{
+  uint64_t module_address, address = event->registers.rdx;
+  uint32_t token;
+
+  if (address == 0)
+    return S_OK; /* a compilation that failed */
+  if (!find_method(runtime, event, &module_address, &token))
+    return give_up(runtime, error);
+  if (!cordbg_coreclr_publish_needed(runtime)) {
+    lift(runtime);
+    return S_OK;
+  }
+  const cordbg_coreclr_module *module = cordbg_coreclr_module_at(runtime, module_address);
+  if (!module || !cordbg_coreclr_is_wanted(runtime, module->id, token))
+    return S_OK;
+  if (!is_code(runtime, address))
+    return give_up(runtime, error);
+  trap_entry(runtime, address);
+  return S_OK;
+}
+
+/* A thread enters a body that the runtime has not told, or will not. */
+static HRESULT
+entered(cordbg_runtime *runtime, const cordbg_event *event, GArray *events, cordbg_error *error)
+{
+  cordbg_rt_event told = {.kind = CORDBG_RT_EVENT_CODE_COMPILED, .tid = event->tid};
+
+  cordbg_dac_flush(runtime->dac);
+  HRESULT hr = cordbg_coreclr_code_at(runtime, event->address, &told.code, error);
+  if (FAILED(hr))
+    return hr;
+  cordbg_coreclr_publish_told(runtime, event->address);
+  if (hr == S_FALSE || told.code.start != event->address ||
+      !cordbg_coreclr_is_wanted(runtime, told.code.module, told.code.token) ||
+      !g_hash_table_add(runtime->told, GSIZE_TO_POINTER(told.code.id)))
+    return S_OK;
+  told.id = told.code.id;
+  g_array_append_val(events, told);
+  cordbg_coreclr_has_code(runtime, &told.code);
+  return S_OK;
+}
+
+HRESULT
+cordbg_coreclr_publish_take(cordbg_runtime *runtime, const cordbg_event *event, GArray *events,
+                            cordbg_error *error)
+{
+  if (event->address == runtime->publish->address)
+    return completed(runtime, event, error);
+  return entered(runtime, event, events, error);
+}
