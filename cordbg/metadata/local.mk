@@ -5,6 +5,8 @@ cordbg_metadata_libmetadata_la_SOURCES = \
 	cordbg/metadata/assembly-import.c \
 	cordbg/metadata/attribute.c \
 	cordbg/metadata/attribute.h \
+	cordbg/metadata/constant.c \
+	cordbg/metadata/constant.h \
 	cordbg/metadata/dispenser.c \
 	cordbg/metadata/image.c \
 	cordbg/metadata/image.h \
@@ -21,6 +23,7 @@ cordbg_metadata_libmetadata_la_SOURCES = \
 	cordbg/metadata/method-body.c \
 	cordbg/metadata/method-body.h \
 	cordbg/metadata/names.c \
+	cordbg/metadata/pdb-imports.c \
 	cordbg/metadata/pdb.c \
 	cordbg/metadata/pe.c \
 	cordbg/metadata/pe.h \

@@ -19,6 +19,8 @@ static const uint8_t kind_async_stepping[16] = {0xc5, 0x2a, 0xfd, 0x54, 0x25, 0x
                                                 0x9c, 0x2a, 0xf9, 0x4f, 0x17, 0x10, 0x72, 0xf8};
 static const uint8_t kind_embedded_source[16] = {0x1b, 0x57, 0x8a, 0x0e, 0x26, 0x69, 0x6e, 0x46,
                                                  0xb4, 0xad, 0x8a, 0xb0, 0x46, 0x11, 0xf5, 0xfe};
+static const uint8_t kind_hoisted_scopes[16] = {0x1e, 0xa6, 0xa9, 0x6d, 0xc7, 0xf8, 0x74, 0x48,
+                                                0xbe, 0x62, 0x68, 0xbc, 0x56, 0x30, 0xdf, 0x71};
 static const uint8_t kind_source_link[16] = {0x56, 0x05, 0x11, 0xcc, 0x91, 0xa0, 0x38, 0x4d,
                                              0x9f, 0xec, 0x25, 0xab, 0x9a, 0x35, 0x1a, 0x6a};
 
@@ -261,6 +263,7 @@ read_scopes(const cordbg_metadata *md, uint32_t rid, cordbg_method_symbols *ret)
     cordbg_local_scope scope = {.start = start,
                                 .end = length > UINT32_MAX - start ? UINT32_MAX : start + length};
     scope.parent = find_parent(scopes, scope.start, scope.end);
+    scope.import_scope = COLUMN(md, LOCAL_SCOPE, scope_rid, IMPORT_SCOPE);
     append_variables(md, scope_rid, variables, &scope);
     append_constants(md, scope_rid, constants, &scope);
     g_array_append_val(scopes, scope);
@@ -288,11 +291,13 @@ cordbg_pdb_custom(const cordbg_symbols *symbols, uint32_t parent, const uint8_t 
   return 0;
 }
 
-static cordbg_blob
-custom_blob(const cordbg_symbols *symbols, uint32_t parent, const uint8_t kind[16])
+cordbg_blob
+cordbg_symbols_custom(const cordbg_symbols *symbols, uint32_t token, const uint8_t kind[16])
 {
-  uint32_t rid = cordbg_pdb_custom(symbols, parent, kind);
-  return cordbg_metadata_column_blob(&symbols->metadata, CORDBG_TABLE_CUSTOM_DEBUG_INFORMATION, rid,
+  if (symbols->ops->format != CORDBG_SYMBOLS_PORTABLE_PDB)
+    return (cordbg_blob){(const uint8_t *)"", 0};
+  return cordbg_metadata_column_blob(&symbols->metadata, CORDBG_TABLE_CUSTOM_DEBUG_INFORMATION,
+                                     cordbg_pdb_custom(symbols, token, kind),
                                      CORDBG_CUSTOM_DEBUG_INFORMATION_VALUE);
 }
 
@@ -307,7 +312,8 @@ read_async(const cordbg_symbols *symbols, uint32_t rid, cordbg_method_symbols *r
     ret->kickoff_method = CORDBG_TABLE_METHOD_DEF << 24 |
                           (COLUMN(md, STATE_MACHINE_METHOD, row, KICKOFF) & CORDBG_RID_MAX);
   }
-  cordbg_blob blob = custom_blob(symbols, CORDBG_TABLE_METHOD_DEF << 24 | rid, kind_async_stepping);
+  cordbg_blob blob =
+      cordbg_symbols_custom(symbols, CORDBG_TABLE_METHOD_DEF << 24 | rid, kind_async_stepping);
   if (blob.size < 4)
     return;
   ret->is_async = true;
@@ -330,6 +336,23 @@ read_async(const cordbg_symbols *symbols, uint32_t rid, cordbg_method_symbols *r
   ret->steps = (cordbg_async_step *)(void *)g_array_free(steps, FALSE);
 }
 
+/* A start and a length for each slot. */
+static void
+read_hoisted(const cordbg_symbols *symbols, uint32_t rid, cordbg_method_symbols *ret)
+{
+  cordbg_blob blob =
+      cordbg_symbols_custom(symbols, CORDBG_TABLE_METHOD_DEF << 24 | rid, kind_hoisted_scopes);
+  uint32_t count = MIN(blob.size / 8, SCOPES_MAX);
+  ret->hoisted_count = count;
+  ret->hoisted = g_new(cordbg_hoisted_scope, count);
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t start = cordbg_load_u32(blob.data + 8 * i);
+    uint32_t length = cordbg_load_u32(blob.data + 8 * i + 4);
+    ret->hoisted[i] =
+        (cordbg_hoisted_scope){start, length > UINT32_MAX - start ? UINT32_MAX : start + length};
+  }
+}
+
 static HRESULT
 pdb_method(const cordbg_symbols *symbols, uint32_t rid, cordbg_method_symbols *ret,
            cordbg_error *error)
@@ -342,6 +365,7 @@ pdb_method(const cordbg_symbols *symbols, uint32_t rid, cordbg_method_symbols *r
     return hr;
   read_scopes(&symbols->metadata, rid, ret);
   read_async(symbols, rid, ret);
+  read_hoisted(symbols, rid, ret);
   if (ret->point_count == 0 && ret->scope_count == 0 && !ret->kickoff_method)
     return cordbg_error_set(error, CLDB_E_RECORD_NOTFOUND, 0, 0,
                             "the symbols know nothing of method 0x%08x", ret->method);
@@ -353,7 +377,7 @@ cordbg_pdb_embedded_source(const cordbg_symbols *symbols, uint32_t document, cor
                            cordbg_error *error)
 {
   cordbg_blob blob =
-      custom_blob(symbols, CORDBG_TABLE_DOCUMENT << 24 | document, kind_embedded_source);
+      cordbg_symbols_custom(symbols, CORDBG_TABLE_DOCUMENT << 24 | document, kind_embedded_source);
   if (blob.size < 4)
     return cordbg_error_set(error, CLDB_E_RECORD_NOTFOUND, 0, 0,
                             "document %u has no embedded source", document);
@@ -372,7 +396,7 @@ cordbg_pdb_embedded_source(const cordbg_symbols *symbols, uint32_t document, cor
 cordbg_blob
 cordbg_pdb_source_link(const cordbg_symbols *symbols)
 {
-  return custom_blob(symbols, (uint32_t)CORDBG_TABLE_MODULE << 24 | 1, kind_source_link);
+  return cordbg_symbols_custom(symbols, (uint32_t)CORDBG_TABLE_MODULE << 24 | 1, kind_source_link);
 }
 
 const cordbg_symbols_ops cordbg_pdb_ops = {

@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <string.h>
 #include "cordbg/com/utf16.h"
+#include "cordbg/metadata/constant.h"
 #include "cordbg/metadata/signature.h"
 
 typedef struct cordbg_sym_method {
@@ -72,64 +73,28 @@ constant_get_name(ISymUnmanagedConstant *This, ULONG32 cch, ULONG32 *pcch, WCHAR
                                 name);
 }
 
-/* The blob is the type - a primitive in one byte - and the value; the type alone is asked for. */
 static HRESULT
 constant_get_signature(ISymUnmanagedConstant *This, ULONG32 room, ULONG32 *count, BYTE *data)
 {
   cordbg_sym_part *self = PART(This);
-  cordbg_blob blob = self->method->symbols->constants[self->index].signature;
-  cordbg_signature cursor = cordbg_signature_of_blob(blob);
-  if (!cordbg_signature_skip_type(&cursor))
+  g_autoptr(GByteArray) type = g_byte_array_new();
+  if (!cordbg_constant_type(self->method->symbols->constants[self->index].signature, type))
     return E_FAIL;
-  ULONG32 size = (ULONG32)(cursor.at - blob.data);
-  HRESULT hr = cordbg_sym_put_count(size, room, count, data);
+  HRESULT hr = cordbg_sym_put_count(type->len, room, count, data);
   if (SUCCEEDED(hr) && data)
-    memcpy(data, blob.data, MIN(size, room));
+    memcpy(data, type->data, MIN(type->len, room));
   return hr;
 }
 
-/*
- * Numbers, characters and truth values, and a null reference as an int 0. Strings would have to be
- * BSTRs, which no allocator here makes: E_NOTIMPL, as for decimals and dates. The bytes of the
- * value are the type's own width, little-endian.
- */
 static HRESULT
 constant_get_value(ISymUnmanagedConstant *This, VARIANT *ret)
 {
-  static const struct {
-    uint8_t element, width;
-    VARTYPE type;
-  } kinds[] = {
-      {ELEMENT_TYPE_BOOLEAN, 1, VT_BOOL}, {ELEMENT_TYPE_CHAR, 2, VT_UI2},
-      {ELEMENT_TYPE_I1, 1, VT_I1},        {ELEMENT_TYPE_U1, 1, VT_UI1},
-      {ELEMENT_TYPE_I2, 2, VT_I2},        {ELEMENT_TYPE_U2, 2, VT_UI2},
-      {ELEMENT_TYPE_I4, 4, VT_I4},        {ELEMENT_TYPE_U4, 4, VT_UI4},
-      {ELEMENT_TYPE_I8, 8, VT_I8},        {ELEMENT_TYPE_U8, 8, VT_UI8},
-      {ELEMENT_TYPE_R4, 4, VT_R4},        {ELEMENT_TYPE_R8, 8, VT_R8},
-      {ELEMENT_TYPE_OBJECT, 0, VT_I4},
-  };
   cordbg_sym_part *self = PART(This);
-  cordbg_signature cursor =
-      cordbg_signature_of_blob(self->method->symbols->constants[self->index].signature);
-  uint8_t element;
+  cordbg_image *image = self->method->reader->image;
   if (!ret)
     return E_INVALIDARG;
-  if (!cordbg_signature_read_byte(&cursor, &element))
-    return E_FAIL;
-  for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-    if (kinds[i].element != element)
-      continue;
-    if (cursor.end - cursor.at < kinds[i].width)
-      return E_FAIL;
-    VARIANT value = {.vt = kinds[i].type};
-    for (unsigned b = 0; b < kinds[i].width; b++)
-      value.ullVal |= (ULONGLONG)cursor.at[b] << (8 * b);
-    if (value.vt == VT_BOOL)
-      value.boolVal = value.ullVal ? -1 : 0;
-    *ret = value;
-    return S_OK;
-  }
-  return E_NOTIMPL;
+  return cordbg_constant_value(image ? cordbg_image_metadata(image) : NULL,
+                               self->method->symbols->constants[self->index].signature, ret);
 }
 
 CORDBG_VTBL(ISymUnmanagedConstant, constant_vtbl, .GetName = constant_get_name,
@@ -321,11 +286,21 @@ scope_get_constants(ISymUnmanagedScope2 *This, ULONG32 room, ULONG32 *count,
   return hr;
 }
 
+/* As Microsoft's reader of Portable PDBs: what is imported means something to a language only. */
+static HRESULT
+scope_get_namespaces(ISymUnmanagedScope2 *This, ULONG32 room, ULONG32 *count,
+                     ISymUnmanagedNamespace **namespaces)
+{
+  (void)This;
+  return cordbg_sym_put_count(0, room, count, namespaces);
+}
+
 CORDBG_VTBL(ISymUnmanagedScope2, scope_vtbl, .GetMethod = scope_get_method,
             .GetParent = scope_get_parent, .GetChildren = scope_get_children,
             .GetStartOffset = scope_get_start_offset, .GetEndOffset = scope_get_end_offset,
             .GetLocalCount = scope_get_local_count, .GetLocals = scope_get_locals,
-            .GetConstantCount = scope_get_constant_count, .GetConstants = scope_get_constants);
+            .GetNamespaces = scope_get_namespaces, .GetConstantCount = scope_get_constant_count,
+            .GetConstants = scope_get_constants);
 static const cordbg_interface scope_interfaces[] = {
     CORDBG_INTERFACE(cordbg_sym_part, as_scope, ISymUnmanagedScope2, scope_vtbl),
     CORDBG_INTERFACE_BASE(cordbg_sym_part, as_scope, ISymUnmanagedScope, scope_vtbl),

@@ -2,7 +2,7 @@
 /*
  * ISymUnmanagedBinder, Reader and Document. They do as the readers that debug adapters know
  * (diasymreader and its successor for Portable PDB): a method without symbols is E_FAIL, an unknown
- * URL S_FALSE and NULL. Edit and continue, attributes and namespaces are E_NOTIMPL.
+ * URL S_FALSE and NULL. Edit and continue and namespaces of the reader are E_NOTIMPL.
  */
 #include "config.h"
 #include "cordbg/metadata/sym-private.h"
@@ -339,11 +339,58 @@ reader_get_method_version(ISymUnmanagedReader2 *This, ISymUnmanagedMethod *metho
   return S_OK;
 }
 
+/* "{6da9a61e-f8c7-4874-be62-68bc5630df71}", as the bytes lie in metadata. */
+static bool
+parse_guid(const WCHAR *text, uint8_t ret[16])
+{
+  static const int8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
+  if (*text++ != '{')
+    return false;
+  for (unsigned i = 0; i < 16; i++) {
+    uint8_t byte = 0;
+    if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+      return false;
+    for (unsigned digit = 0; digit < 2; digit++, text++) {
+      int value = *text < 0x80 ? g_ascii_xdigit_value((gchar)*text) : -1;
+      if (value < 0)
+        return false;
+      byte = (uint8_t)(byte << 4 | value);
+    }
+    ret[order[i]] = byte;
+  }
+  return text[0] == '}' && text[1] == 0;
+}
+
+/*
+ * Microsoft's reader of Portable PDBs knows no attributes: S_FALSE and nothing. Ours gives custom
+ * debug information besides, whose kind is the name: a GUID in braces.
+ */
+static HRESULT
+reader_get_attribute(ISymUnmanagedReader2 *This, mdToken parent, WCHAR *name, ULONG32 room,
+                     ULONG32 *count, BYTE *data)
+{
+  uint8_t kind[16];
+  if (!name || !count || (room != 0) != (data != NULL))
+    return E_INVALIDARG;
+  cordbg_blob blob = {(const uint8_t *)"", 0};
+  if (parse_guid(name, kind))
+    blob = cordbg_symbols_custom(READER(This)->symbols, parent, kind);
+  if (blob.size == 0) {
+    *count = 0;
+    return S_FALSE;
+  }
+  if (data)
+    memcpy(data, blob.data, MIN(blob.size, room));
+  return cordbg_sym_put_count(blob.size, room, count, data);
+}
+
 CORDBG_VTBL(ISymUnmanagedReader2, reader_vtbl, .GetDocument = reader_get_document,
             .GetDocuments = reader_get_documents, .GetUserEntryPoint = reader_get_entry_point,
             .GetMethod = reader_get_method, .GetMethodByVersion = reader_get_method_by_version,
             .GetMethodFromDocumentPosition = reader_get_method_at,
             .GetMethodsFromDocumentPosition = reader_get_methods_at,
+            .GetSymAttribute = reader_get_attribute,
+            .GetSymAttributePreRemap = reader_get_attribute,
             .GetSymbolStoreFileName = reader_get_file_name,
             .GetDocumentVersion = reader_get_document_version,
             .GetMethodVersion = reader_get_method_version,

@@ -369,6 +369,7 @@ cordbg_method_symbols_free(cordbg_method_symbols *method)
   g_free(method->variables);
   g_free(method->constants);
   g_free(method->steps);
+  g_free(method->hoisted);
   g_free(method);
 }
 

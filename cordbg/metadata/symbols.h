@@ -46,7 +46,13 @@ typedef struct cordbg_local_scope {
   int32_t parent; /* index, -1 for the root */
   uint32_t first_variable, variable_count;
   uint32_t first_constant, constant_count;
+  uint32_t import_scope; /* what its names may leave out: cordbg_symbols_imports; 0: not said */
 } cordbg_local_scope;
+
+/* Where a state machine's field holds the local of a slot: [start, end); 0, 0 where it is none. */
+typedef struct cordbg_hoisted_scope {
+  uint32_t start, end;
+} cordbg_hoisted_scope;
 
 typedef struct cordbg_async_step {
   uint32_t yield_offset;
@@ -57,13 +63,14 @@ typedef struct cordbg_async_step {
 typedef struct cordbg_method_symbols {
   uint32_t method;          /* MethodDef token */
   uint32_t local_signature; /* StandAloneSig token, 0 when not said */
-  uint32_t point_count, scope_count, variable_count, constant_count, step_count;
+  uint32_t point_count, scope_count, variable_count, constant_count, step_count, hoisted_count;
   cordbg_sequence_point *points; /* by offset */
   cordbg_local_scope *scopes;
   cordbg_local_variable *variables;
   cordbg_local_constant *constants;
   cordbg_async_step *steps;
-  uint32_t kickoff_method; /* of a state machine's MoveNext: the method as written; 0 else */
+  cordbg_hoisted_scope *hoisted; /* by slot */
+  uint32_t kickoff_method;       /* of a state machine's MoveNext: the method as written; 0 else */
   bool is_async;
   bool has_catch_handler;
   uint32_t catch_handler;
@@ -119,6 +126,43 @@ HRESULT cordbg_symbols_embedded_source(const cordbg_symbols *symbols, uint32_t d
                                        cordbg_span *ret, cordbg_error *error);
 /* The SourceLink document (JSON, UTF-8); empty when there is none. */
 cordbg_blob cordbg_symbols_source_link(const cordbg_symbols *symbols);
+
+/* An import of a scope: a namespace, a type, an assembly's alias. Kinds are the specification's. */
+typedef enum cordbg_import_kind {
+  CORDBG_IMPORT_NAMESPACE = 1,
+  CORDBG_IMPORT_ASSEMBLY_NAMESPACE,
+  CORDBG_IMPORT_TYPE,
+  CORDBG_IMPORT_XML_NAMESPACE,
+  CORDBG_IMPORT_ASSEMBLY_REFERENCE_ALIAS,
+  CORDBG_ALIAS_ASSEMBLY_REFERENCE,
+  CORDBG_ALIAS_NAMESPACE,
+  CORDBG_ALIAS_ASSEMBLY_NAMESPACE,
+  CORDBG_ALIAS_TYPE
+} cordbg_import_kind;
+
+typedef struct cordbg_import {
+  cordbg_import_kind kind;
+  cordbg_blob alias, name_space; /* UTF-8, in the symbols; empty where the kind has none */
+  uint32_t assembly;             /* AssemblyRef token of the image, 0 likewise */
+  uint32_t type;                 /* TypeDef, TypeRef or TypeSpec token of the image */
+} cordbg_import;
+
+/* Import scopes are numbered from 1; 0 in a .mdb, which has none. */
+uint32_t cordbg_symbols_import_scope_count(const cordbg_symbols *symbols);
+/*
+ * What one imports, and the scope around it (0: none). CLDB_E_RECORD_NOTFOUND: there is no such
+ * scope; CLDB_E_FILE_CORRUPT: its imports are damaged. *ret is freed with free().
+ */
+HRESULT cordbg_symbols_imports(const cordbg_symbols *symbols, uint32_t import_scope,
+                               cordbg_import **ret, uint32_t *ret_count, uint32_t *ret_parent,
+                               cordbg_error *error);
+
+/*
+ * The value of a CustomDebugInformation row of a Portable PDB by its parent's token and its kind,
+ * as it is stored; empty when there is none.
+ */
+cordbg_blob cordbg_symbols_custom(const cordbg_symbols *symbols, uint32_t token,
+                                  const uint8_t kind[16]);
 
 /* All that is known of a method. CLDB_E_RECORD_NOTFOUND when nothing is. Free the result. */
 HRESULT cordbg_symbols_method(const cordbg_symbols *symbols, uint32_t method_token,

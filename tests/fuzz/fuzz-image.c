@@ -68,7 +68,7 @@ exercise(cordbg_image *image)
   enumerate(image);
   cordbg_symbols *symbols;
   if (SUCCEEDED(cordbg_symbols_open(image, NULL, NULL, &symbols, NULL))) {
-    describe_symbols(symbols, 64, text);
+    describe_symbols(symbols, cordbg_image_metadata(image), 64, text);
     cordbg_symbols_unref(symbols);
   }
   g_string_free(text, TRUE);

@@ -12,7 +12,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (FAILED(cordbg_symbols_open_bytes(data, size, NULL, NULL, NULL, &symbols, NULL)))
     return 0;
   GString *text = g_string_new(NULL);
-  describe_symbols(symbols, 64, text);
+  describe_symbols(symbols, NULL, 64, text);
   g_string_free(text, TRUE);
   for (uint32_t d = 0; d <= cordbg_symbols_document_count(symbols) && d < 64; d++) {
     const cordbg_line_match *matches;

@@ -38,27 +38,38 @@ finish_image(comparison *c)
     report(c, "(end)", c->own->str + c->at);
 }
 
+/* The image that a file of symbols lies beside; NULL: none. */
+static cordbg_image *
+image_beside(const char *path)
+{
+  cordbg_image *image = NULL;
+  g_autofree char *stem = g_strndup(path, strlen(path) - strlen(".pdb"));
+  g_autofree char *beside =
+      g_str_has_suffix(path, ".pdb") ? g_strconcat(stem, ".dll", NULL) : g_strdup(stem);
+  return SUCCEEDED(cordbg_image_open_file(beside, &image, NULL)) ? image : NULL;
+}
+
 /* Symbols: a file of them, or the image that carries them. */
 static HRESULT
 describe_symbols_of(const char *path, GString *text, cordbg_error *error)
 {
   cordbg_symbols *symbols;
+  cordbg_image *image = NULL;
   HRESULT hr;
   if (g_str_has_suffix(path, ".pdb") || g_str_has_suffix(path, ".mdb")) {
+    image = image_beside(path);
     hr = cordbg_symbols_open_file(path, NULL, &symbols, error);
   } else {
-    cordbg_image *image;
     hr = cordbg_image_open_file(path, &image, error);
-    if (FAILED(hr))
-      return hr;
-    hr = cordbg_symbols_open(image, path, NULL, &symbols, error);
-    cordbg_image_unref(image);
+    if (SUCCEEDED(hr))
+      hr = cordbg_symbols_open(image, path, NULL, &symbols, error);
   }
-  if (FAILED(hr))
-    return hr;
-  describe_symbols(symbols, 100000, text);
-  cordbg_symbols_unref(symbols);
-  return S_OK;
+  if (SUCCEEDED(hr)) {
+    describe_symbols(symbols, image ? cordbg_image_metadata(image) : NULL, 100000, text);
+    cordbg_symbols_unref(symbols);
+  }
+  cordbg_image_unref(image);
+  return hr;
 }
 
 static void

@@ -3,7 +3,9 @@
 #include "config.h"
 #include "tests/oracle/describe.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include "cordbg/metadata/constant.h"
 
 static uint64_t
 fnv(const uint8_t *bytes, size_t size)
@@ -52,12 +54,67 @@ describe_documents(const cordbg_symbols *symbols, GString *text)
     g_string_append_printf(text, "sourcelink %.*s\n", (int)link.size, (const char *)link.data);
 }
 
+/* The value: strings as hexadecimal units, other things by their bits. */
 static void
-describe_scopes(const cordbg_method_symbols *method, GString *text)
+add_constant(GString *text, const cordbg_metadata *image, cordbg_blob blob)
+{
+  VARIANT value;
+  g_autoptr(GByteArray) type = g_byte_array_new();
+  HRESULT hr = cordbg_constant_value(image, blob, &value);
+  if (FAILED(hr) || !cordbg_constant_type(blob, type)) {
+    g_string_append(text, " !bad");
+    return;
+  }
+  g_string_append_c(text, ' ');
+  add_hex(text, (cordbg_blob){type->data, type->len});
+  if (value.vt == VT_BSTR) {
+    uint32_t size;
+    memcpy(&size, (const char *)value.bstrVal - 4, sizeof size);
+    g_string_append(text, " string ");
+    add_hex(text, (cordbg_blob){(const uint8_t *)value.bstrVal, size});
+    free((char *)value.bstrVal - 8);
+  } else if (value.vt == VT_DECIMAL) {
+    g_string_append_printf(text, " decimal %x %x %x %" G_GINT64_MODIFIER "x", value.wReserved1 >> 8,
+                           value.wReserved1 & 0xff,
+                           (unsigned)value.wReserved2 | (unsigned)value.wReserved3 << 16,
+                           value.ullVal);
+  } else {
+    /* Sixteen bits of what is one byte or two, likewise. */
+    unsigned bits = value.vt == VT_I2 || value.vt == VT_UI2                        ? 16
+                    : value.vt == VT_I4 || value.vt == VT_UI4 || value.vt == VT_R4 ? 32
+                                                                                   : 64;
+    uint64_t mask = bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+    g_string_append_printf(text, " %u:%" G_GINT64_MODIFIER "x", value.vt, value.ullVal & mask);
+  }
+}
+
+static void
+describe_imports(const cordbg_symbols *symbols, GString *text)
+{
+  for (uint32_t s = 1; s <= cordbg_symbols_import_scope_count(symbols); s++) {
+    cordbg_import *imports;
+    uint32_t count, parent;
+    if (FAILED(cordbg_symbols_imports(symbols, s, &imports, &count, &parent, NULL))) {
+      g_string_append_printf(text, "imports %u !bad\n", s);
+      continue;
+    }
+    g_string_append_printf(text, "imports %u %u\n", s, parent);
+    for (uint32_t i = 0; i < count; i++)
+      g_string_append_printf(
+          text, " import %d %.*s|%.*s|%x|%x\n", (int)imports[i].kind, (int)imports[i].alias.size,
+          (const char *)imports[i].alias.data, (int)imports[i].name_space.size,
+          (const char *)imports[i].name_space.data, imports[i].assembly, imports[i].type);
+    free(imports);
+  }
+}
+
+static void
+describe_scopes(const cordbg_method_symbols *method, const cordbg_metadata *image, GString *text)
 {
   for (uint32_t s = 0; s < method->scope_count; s++) {
     const cordbg_local_scope *scope = &method->scopes[s];
-    g_string_append_printf(text, " scope %u %u\n", scope->start, scope->end);
+    g_string_append_printf(text, " scope %u %u %u\n", scope->start, scope->end,
+                           scope->import_scope);
     for (uint32_t v = 0; v < scope->variable_count; v++) {
       const cordbg_local_variable *variable = &method->variables[scope->first_variable + v];
       g_string_append_printf(text, "  local %u %u %s\n", variable->index, variable->attributes,
@@ -67,6 +124,7 @@ describe_scopes(const cordbg_method_symbols *method, GString *text)
       const cordbg_local_constant *constant = &method->constants[scope->first_constant + c];
       g_string_append_printf(text, "  constant %s ", constant->name);
       add_hex(text, constant->signature);
+      add_constant(text, image, constant->signature);
       g_string_append_c(text, '\n');
     }
   }
@@ -77,7 +135,8 @@ describe_scopes(const cordbg_method_symbols *method, GString *text)
 }
 
 static void
-describe_method(const cordbg_symbols *symbols, uint32_t rid, GString *text)
+describe_method(const cordbg_symbols *symbols, const cordbg_metadata *image, uint32_t rid,
+                GString *text)
 {
   cordbg_method_symbols *method;
   HRESULT hr = cordbg_symbols_method(symbols, CORDBG_TABLE_METHOD_DEF << 24 | rid, &method, NULL);
@@ -97,7 +156,7 @@ describe_method(const cordbg_symbols *symbols, uint32_t rid, GString *text)
       g_string_append_printf(text, " point %u %u %u:%u %u:%u\n", p->offset, p->document,
                              p->start_line, p->start_column, p->end_line, p->end_column);
   }
-  describe_scopes(method, text);
+  describe_scopes(method, image, text);
   if (method->is_async) {
     g_string_append_printf(text, " async %d",
                            method->has_catch_handler ? (int)method->catch_handler : -1);
@@ -106,14 +165,19 @@ describe_method(const cordbg_symbols *symbols, uint32_t rid, GString *text)
                              method->steps[i].resume_offset, method->steps[i].resume_method);
     g_string_append_c(text, '\n');
   }
+  for (uint32_t i = 0; i < method->hoisted_count; i++)
+    g_string_append_printf(text, " hoisted %u %u\n", method->hoisted[i].start,
+                           method->hoisted[i].end);
   cordbg_method_symbols_free(method);
 }
 
 void
-describe_symbols(const cordbg_symbols *symbols, uint32_t methods, GString *text)
+describe_symbols(const cordbg_symbols *symbols, const cordbg_metadata *image, uint32_t methods,
+                 GString *text)
 {
   g_string_append_printf(text, "entry %08x\n", cordbg_symbols_entry_point(symbols));
   describe_documents(symbols, text);
+  describe_imports(symbols, text);
   for (uint32_t rid = 1; rid <= methods; rid++)
-    describe_method(symbols, rid, text);
+    describe_method(symbols, image, rid, text);
 }

@@ -10,7 +10,9 @@
  */
 void describe_image(const cordbg_image *image, GString *text);
 
-/* The same for symbols, as dump-pdb.cs and dump-mdb.cs write it; of methods 1 to methods. */
-void describe_symbols(const cordbg_symbols *symbols, uint32_t methods, GString *text);
+/* The same for symbols, as dump-pdb.cs and dump-mdb.cs write it; of methods 1 to methods. image: of
+ * the image that they belong to; NULL: not known. */
+void describe_symbols(const cordbg_symbols *symbols, const cordbg_metadata *image, uint32_t methods,
+                      GString *text);
 
 #endif

@@ -26,10 +26,10 @@ static class DumpMdb
                         l.EndRow < 0 ? l.Row : l.EndRow, l.EndRow < 0 ? Math.Max(l.Column, 0) : l.EndColumn);
             var blocks = m.GetCodeBlocks();
             var locals = m.GetLocals().OrderBy(v => v.Index).ToArray();
-            Console.WriteLine(" scope 0 4294967295");
+            Console.WriteLine(" scope 0 4294967295 0");
             for (int b = 0; b <= blocks.Length; b++)
             {
-                if (b > 0) Console.WriteLine(" scope {0} {1}", blocks[b - 1].StartOffset, blocks[b - 1].EndOffset);
+                if (b > 0) Console.WriteLine(" scope {0} {1} 0", blocks[b - 1].StartOffset, blocks[b - 1].EndOffset);
                 foreach (var v in locals.Where(v => v.BlockIndex == b))
                     Console.WriteLine("  local {0} 0 {1}", v.Index, v.Name);
             }

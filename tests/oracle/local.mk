@@ -18,4 +18,4 @@ tests_oracle_metadata_microsoft_LDADD = \
 	cordbg/metadata/libmetadata.la cordbg/com/libcom.la $(GLIB_LIBS) -ldl
 TESTS += tests/oracle/reflection.sh tests/oracle/microsoft.sh tests/oracle/symbols.sh
 EXTRA_DIST += tests/oracle/reflection.sh tests/oracle/microsoft.sh tests/oracle/symbols.sh \
-	tests/oracle/dump.cs tests/oracle/dump-mdb.cs tests/oracle/dump-pdb.cs tests/oracle/sample.cs
+	tests/oracle/dump.cs tests/oracle/dump-mdb.cs tests/oracle/dump-pdb.cs tests/oracle/sample.cs tests/oracle/sample-more.cs

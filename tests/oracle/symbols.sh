@@ -7,11 +7,12 @@ set -eu
 
 compare=tests/oracle/metadata-compare
 here=$(cd "$(dirname "$0")" && pwd)
-compare=$(pwd)/$compare
+top=$(pwd)
+compare=$top/$compare
 ran=0
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT INT TERM
-cp "$here"/sample.cs "$here"/dump*.cs "$tmp"
+cp "$here"/sample*.cs "$here"/dump*.cs "$tmp"
 cd "$tmp"
 # sample.cs has lines that are said to be of these.
 : >other-file.cs
@@ -36,20 +37,33 @@ if [ -n "${csc-}" ] && [ -n "${framework-}" ]; then
   echo '{"documents":{"/_/*":"https://example.org/*"}}' >link.json
   compile -unsafe -debug:portable -embed:dump-pdb.cs -out:dump-pdb.dll dump-pdb.cs
   compile -debug:portable -embed:dump.cs -out:dump.dll dump.cs
-  compile -debug:portable -sourcelink:link.json -out:sample.dll sample.cs
-  compile -debug:portable -optimize+ -out:optimized.dll sample.cs
-  compile -debug:embedded -embed -out:embedded.dll sample.cs
+  compile -debug:portable -sourcelink:link.json -out:sample.dll sample.cs sample-more.cs
+  compile -debug:portable -optimize+ -out:optimized.dll sample.cs sample-more.cs
+  compile -debug:embedded -embed -out:embedded.dll sample.cs sample-more.cs
   cat >dump-pdb.runtimeconfig.json <<JSON
 {"runtimeOptions":{"framework":{"name":"Microsoft.NETCore.App","version":"$(basename "$framework")"}}}
 JSON
-  ls "$tmp"/*.pdb "$tmp/embedded.dll" | "$dotnet" dump-pdb.dll | "$compare" -
+  # The samples' and whatever else has symbols beside it here: other compilers' and other options'.
+  {
+    ls "$tmp"/*.pdb "$tmp/embedded.dll"
+    find "$root" "$top/samples" "$top/tests/live" -name '*.pdb' 2>/dev/null | sort
+  } | "$dotnet" dump-pdb.dll >dumped
+  # What is to be compared is there at all.
+  for what in ' import 1 ' ' import 3 ' ' import 9 ' ' decimal ' ' string ' ' hoisted ' ' async ' \
+    ' source ' '^sourcelink ' ' constant ' ' child '; do
+    grep -q "$what" dumped || {
+      echo "the oracle's text has no line with '$what'"
+      exit 1
+    }
+  done
+  "$compare" - <dumped
   ran=1
 else
   echo "SKIP: Portable PDBs: dotnet, the .NET SDK, is not installed"
 fi
 
 if command -v mcs >/dev/null && command -v mono >/dev/null; then
-  mcs -debug -out:sample.exe sample.cs
+  mcs -debug -out:sample.exe sample.cs sample-more.cs
   mcs -debug -r:Mono.CompilerServices.SymbolWriter -out:dump-mdb.exe dump-mdb.cs
   ls "$tmp"/*.mdb | mono dump-mdb.exe | "$compare" -
   ran=1

@@ -17,6 +17,7 @@
 #include <glib.h>
 #include "cordbg/com/object.h"
 #include "cordbg/metadata/scope.h"
+#include "cordbg/metadata/constant.h"
 #include "cordbg/metadata/sym-reader.h"
 
 static const char *const formats[][2] = {{"image-roslyn.bin", "symbols-pdb.bin"},
@@ -297,8 +298,13 @@ reader_gives_scopes_locals_and_constants_by_name(void **state)
       ISymUnmanagedScope_QueryInterface(inner[1], &IID_ISymUnmanagedScope2, (void **)&scope2),
       S_OK);
   assert_int_equal(ISymUnmanagedScope2_GetConstants(scope2, 1, &count, &constant), S_OK);
-  assert_int_equal(ISymUnmanagedConstant_GetValue(constant, &value), E_NOTIMPL);
-  assert_int_equal(value.lVal, 42); /* untouched */
+  assert_int_equal(ISymUnmanagedConstant_GetValue(constant, &value), S_OK);
+  assert_int_equal(value.vt, VT_BSTR);
+  assert_memory_equal(value.bstrVal, u"constant text", sizeof u"constant text");
+  free((char *)value.bstrVal - 8);
+  ULONG32 none = 7;
+  assert_int_equal(ISymUnmanagedScope2_GetNamespaces(scope2, 0, &none, NULL), S_OK);
+  assert_int_equal(none, 0);
 
   /* Objects keep what they need alive. */
   ISymUnmanagedReader_Release(reader);
@@ -313,6 +319,93 @@ reader_gives_scopes_locals_and_constants_by_name(void **state)
   ISymUnmanagedScope_Release(root);
   ISymUnmanagedMethod_Release(method);
   assert_int_equal(cordbg_object_count(), before);
+}
+
+/* Each kind of constant, whole and cut at every length: a value or an error, and nothing untouched.
+ */
+static void
+constants_that_are_cut_short_are_refused(void **state)
+{
+  (void)state;
+  static const struct {
+    VARTYPE type;
+    uint8_t size;
+    uint8_t bytes[16];
+  } whole[] = {
+      {VT_I2, 2, {0x02, 1}},
+      {VT_UI2, 3, {0x03, 'x', 0}},
+      {VT_I4, 5, {0x08, 0xfe, 0xff, 0xff, 0xff}},
+      {VT_I8, 9, {0x0a, 1}},
+      {VT_R8, 9, {0x0d, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f}},
+      {VT_I4, 2, {0x0e, 0xff}},
+      {VT_I4, 1, {0x1c}},
+      {VT_I4, 4, {0x20, 0x05, 0x12, 0x09}}, /* a modifier, then a class's null */
+  };
+  VARIANT value;
+  g_autoptr(GByteArray) type = g_byte_array_new();
+  for (size_t i = 0; i < G_N_ELEMENTS(whole); i++)
+    for (uint32_t size = 0; size <= whole[i].size; size++) {
+      g_autofree uint8_t *exact = g_memdup2(whole[i].bytes, size); /* a sanitizer sees the end */
+      memset(&value, 0x77, sizeof value);
+      HRESULT hr =
+          cordbg_constant_value(NULL, (cordbg_blob){exact ? exact : whole[i].bytes, size}, &value);
+      if (size == whole[i].size || hr == S_OK) {
+        assert_int_equal(hr, S_OK);
+        if (value.vt == VT_BSTR)
+          free((char *)value.bstrVal - 8);
+        else
+          assert_int_equal(value.vt, whole[i].type);
+      } else {
+        assert_int_equal(hr, E_FAIL);
+        assert_int_equal(value.vt, 0x7777);
+      }
+      g_byte_array_set_size(type, 0);
+      cordbg_constant_type((cordbg_blob){exact ? exact : whole[i].bytes, size}, type);
+    }
+  /* An odd number of bytes is no text. */
+  static const uint8_t odd[] = {0x0e, 'a', 0, 'b'};
+  assert_int_equal(cordbg_constant_value(NULL, (cordbg_blob){odd, sizeof odd}, &value), E_FAIL);
+}
+
+/* Attributes by name: none but custom debug information, by its kind. */
+static void
+custom_debug_information_is_an_attribute(void **state)
+{
+  (void)state;
+  cordbg_image *image = open_image(0);
+  cordbg_symbols *symbols = open_symbols(0, image);
+  ISymUnmanagedReader *reader;
+  ULONG32 count = 7;
+  BYTE data[512];
+  static const uint8_t async_kind[16] = {0xc5, 0x2a, 0xfd, 0x54, 0x25, 0xe9, 0x1a, 0x40,
+                                         0x9c, 0x2a, 0xf9, 0x4f, 0x17, 0x10, 0x72, 0xf8};
+  assert_int_equal(
+      cordbg_sym_reader_create(symbols, image, &IID_ISymUnmanagedReader, (void **)&reader), S_OK);
+  uint32_t token = 0;
+  for (uint32_t rid = 1; rid < 200 && !token; rid++)
+    if (cordbg_symbols_custom(symbols, 0x06000000 | rid, async_kind).size)
+      token = 0x06000000 | rid;
+  assert_true(token != 0);
+  cordbg_blob blob = cordbg_symbols_custom(symbols, token, async_kind);
+  WCHAR kind[] = u"{54FD2AC5-E925-401A-9C2A-F94F171072F8}";
+  assert_int_equal(ISymUnmanagedReader_GetSymAttribute(reader, token, kind, 0, &count, NULL), S_OK);
+  assert_int_equal(count, blob.size);
+  assert_int_equal(
+      ISymUnmanagedReader_GetSymAttribute(reader, token, kind, sizeof data, &count, data), S_OK);
+  assert_memory_equal(data, blob.data, blob.size);
+  WCHAR md2[] = u"MD2", bad[] = u"{54FD2AC5-E925-401A-9C2A-F94F171072F8";
+  assert_int_equal(ISymUnmanagedReader_GetSymAttribute(reader, token, md2, 0, &count, NULL),
+                   S_FALSE);
+  assert_int_equal(count, 0);
+  assert_int_equal(ISymUnmanagedReader_GetSymAttribute(reader, token, bad, 0, &count, NULL),
+                   S_FALSE);
+  assert_int_equal(ISymUnmanagedReader_GetSymAttribute(reader, token, kind, 4, &count, NULL),
+                   E_INVALIDARG);
+  assert_int_equal(ISymUnmanagedReader_GetSymAttribute(reader, token, NULL, 0, &count, NULL),
+                   E_INVALIDARG);
+  ISymUnmanagedReader_Release(reader);
+  cordbg_symbols_unref(symbols);
+  cordbg_image_unref(image);
 }
 
 static void
@@ -378,6 +471,8 @@ main(void)
       cmocka_unit_test(source_link_is_handed_out),
       cmocka_unit_test(an_async_method_names_its_kickoff_and_its_steps),
       cmocka_unit_test(reader_gives_scopes_locals_and_constants_by_name),
+      cmocka_unit_test(constants_that_are_cut_short_are_refused),
+      cmocka_unit_test(custom_debug_information_is_an_attribute),
       cmocka_unit_test(binder_finds_the_symbols_beside_an_image),
       cmocka_unit_test(inflate_refuses_lies),
   };
