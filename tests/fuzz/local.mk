@@ -5,6 +5,7 @@ FUZZ_SEED_FILES = \
 	tests/fuzz/seeds/image-embedded-pdb.bin \
 	tests/fuzz/seeds/image-mcs.bin \
 	tests/fuzz/seeds/image-roslyn.bin \
+	tests/fuzz/seeds/image-uncompressed.bin \
 	tests/fuzz/seeds/symbols-mdb.bin \
 	tests/fuzz/seeds/symbols-pdb.bin
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_SEEDS=\"$(abs_top_srcdir)/tests/fuzz/seeds\"

@@ -17,10 +17,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 256, SLOW_MS = 3000 };
+/*
+ * A run may take that long and leave the process that large at most: inputs are a few kilobytes.
+ * Sanitizers keep what was freed for a while.
+ */
+#if defined __SANITIZE_ADDRESS__
+enum { FILES_MAX = 256, SLOW_MS = 3000, MEMORY_MIB = 1024 };
+#else
+enum { FILES_MAX = 256, SLOW_MS = 3000, MEMORY_MIB = 192 };
+#endif
 
 static struct {
   uint8_t *data;
@@ -136,6 +145,13 @@ run_one(const uint8_t *data, size_t size)
   LLVMFuzzerTestOneInput(data, size);
   clock_gettime(CLOCK_MONOTONIC, &end);
   long ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  if (usage.ru_maxrss > MEMORY_MIB * 1024L) {
+    fprintf(stderr, "run %lu made the process %ld MiB large\n", current_run,
+            usage.ru_maxrss / 1024);
+    exit(1);
+  }
   if (ms <= SLOW_MS)
     return true;
   fprintf(stderr, "run %lu took %ld ms\n", current_run, ms);
@@ -205,6 +221,9 @@ main(int argc, char **argv)
     good = run_one(files[i].data, files[i].size) && good;
   for (unsigned long n = 1; n <= runs; n++)
     good = run_mutation(seed, n, NULL) && good;
-  printf("%u files and %lu mutations\n", file_count, runs);
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  printf("%u files and %lu mutations, %ld MiB at most\n", file_count, runs,
+         usage.ru_maxrss / 1024);
   return good ? 0 : 1;
 }
