@@ -100,22 +100,17 @@ static HRESULT
 take_event(awaiting *a, const cordbg_event *event,
            void (*defer)(void *data, const cordbg_event *event), void *data, cordbg_error *error)
 {
-  switch (event->kind) {
-  case CORDBG_EVENT_EXITED:
+  if (event->kind == CORDBG_EVENT_EXITED)
     return say_ended(a, (int)event->code, error);
-  case CORDBG_EVENT_EXEC:
-    a->trap = 0; /* gone with the old image */
-    return look(a, error);
-  case CORDBG_EVENT_TRAP:
-    if (a->trap != 0 && event->address == a->trap)
-      return look(a, error);
-    break;
-  default:
-    break;
-  }
   if (defer != NULL)
     defer(data, event);
-  return S_FALSE;
+  if (event->kind == CORDBG_EVENT_EXEC) {
+    a->trap = 0; /* gone with the old image */
+    return look(a, error);
+  }
+  return event->kind == CORDBG_EVENT_TRAP && a->trap != 0 && event->address == a->trap
+             ? look(a, error)
+             : S_FALSE;
 }
 
 HRESULT

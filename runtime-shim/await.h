@@ -22,7 +22,8 @@ HRESULT cordbg_runtime_find(int pid, const cordbg_runtime_ops **shim, cordbg_run
  * with the target stopped there, CONTINUE owed: where prepare(launched) goes on from. An exec on
  * the way begins anew.
  *
- * Events of the managed channel that are not await's are handed to defer (NULL: dropped), in order.
+ * Events of the managed channel, but the end, are handed to defer (NULL: dropped), in order, before the
+ * target goes on; the stops of the dynamic linker are among them.
  * timeout_ms < 0: no limit. *cancelled (NULL: never) is looked at whenever the channel is woken
  * (cordbg_tracer_wake).
  *

@@ -178,6 +178,9 @@ stop_once(cordbg_session *session, cordbg_error *error)
 static HRESULT
 stop_synchronised(cordbg_session *session, cordbg_error *error)
 {
+  if (session->runtime == NULL)
+    return cordbg_error_set(error, CORDBG_E_PROCESS_NOT_SYNCHRONIZED, 0, 0,
+                            "the process has not started its runtime yet");
   for (int tries = 0; tries < SYNCHRONISE_TRIES; tries++) {
     /* Held already: by another Stop, a callback, an event that came between two attempts. */
     bool native = session->out_of_band || cordbg_natives_wait(session);
@@ -249,6 +252,7 @@ cordbg_controller_continue(ICorDebugController *This, BOOL out_of_band)
       session->unmanaged_tid = 0;
     if (session->life == CORDBG_LIFE_ATTACHED)
       hr = cordbg_session_go_on(session, &error);
+    cordbg_natives_wake(session);
   }
   bool over = session->life == CORDBG_LIFE_OVER || session->life == CORDBG_LIFE_LEAVING;
   pthread_mutex_unlock(&session->lock);
@@ -327,6 +331,7 @@ cordbg_controller_terminate(ICorDebugController *This, UINT exit_code)
   if (SUCCEEDED(hr)) {
     session->terminating = true;
     cordbg_natives_clear(session);
+    cordbg_natives_wake(session);
     cordbg_dispatch_clear(session); /* ExitProcess is all that is still to be told */
   }
   cordbg_leave(self);

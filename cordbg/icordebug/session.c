@@ -197,10 +197,18 @@ find_shim(cordbg_session *session, int pid, cordbg_error *error)
 
 /* Events that reached the managed channel while the shim prepared. The dispatcher gets them as if
  * they came afterwards: no thread ran on since the last of them. */
+typedef struct keeping {
+  cordbg_session *session;
+  GArray *events;
+} keeping;
+
 static void
 keep_event(void *data, const cordbg_event *event)
 {
-  g_array_append_vals(data, event, 1);
+  const keeping *keep = data;
+  g_array_append_vals(keep->events, event, 1);
+  if (keep->session->natives != NULL)
+    cordbg_natives_launching(keep->session, event);
 }
 
 static HRESULT
@@ -253,13 +261,14 @@ cordbg_session_thread_ends(cordbg_session *session)
 static HRESULT
 session_begin(cordbg_session *session, GArray *events, cordbg_error *error)
 {
+  keeping keep = {session, events};
   HRESULT hr = S_OK;
   if (session->interop)
     hr = cordbg_tracer_want_events(session->tracer, CORDBG_WANT_UNMANAGED, error);
   if (SUCCEEDED(hr))
     hr = session->ops->prepare(session->target, session->early,
                                session->early ? PREPARE_LAUNCH_MS : PREPARE_ATTACH_MS, keep_event,
-                               events, &session->runtime, error);
+                               &keep, &session->runtime, error);
   if (SUCCEEDED(hr)) {
     session->ops->detect(session->pid, &session->info,
                          NULL); /* the version may be known only now */
@@ -278,18 +287,45 @@ session_begin(cordbg_session *session, GArray *events, cordbg_error *error)
 }
 
 static HRESULT
-start_dispatchers(cordbg_session *session, cordbg_error *error)
+start_dispatcher(cordbg_session *session, bool unmanaged, cordbg_error *error)
 {
-  pthread_t unmanaged;
+  pthread_t thread;
   /* The lock keeps the dispatcher from asking who it is before that is written down. */
   pthread_mutex_lock(&session->lock);
-  HRESULT hr =
-      start_thread(session, cordbg_dispatch_thread, "cordbg-managed", &session->dispatcher);
-  if (SUCCEEDED(hr) && session->interop)
-    hr = start_thread(session, cordbg_unmanaged_thread, "cordbg-native", &unmanaged);
+  HRESULT hr = unmanaged ? start_thread(session, cordbg_unmanaged_thread, "cordbg-native", &thread)
+                         : start_thread(session, cordbg_dispatch_thread, "cordbg-managed",
+                                        &session->dispatcher);
   pthread_mutex_unlock(&session->lock);
   if (FAILED(hr))
     cordbg_error_set(error, hr, EAGAIN, 0, "no thread could be started for the callbacks");
+  return hr;
+}
+
+/* In the list before the first callback, which may ask for its process. */
+static void
+enlist(cordbg_session *session)
+{
+  cordbg_cordebug *cordebug = session->cordebug;
+  pthread_mutex_lock(&cordebug->lock);
+  if (!g_ptr_array_find(cordebug->sessions, session, NULL))
+    g_ptr_array_add(cordebug->sessions, cordbg_session_ref(session));
+  pthread_mutex_unlock(&cordebug->lock);
+}
+
+/* At the first instruction of a launch with win32Attach: its native events are told from here on. */
+static HRESULT
+begin_natives(cordbg_session *session, cordbg_error *error)
+{
+  pthread_mutex_lock(&session->lock);
+  HRESULT hr = cordbg_natives_launch(session, error);
+  session->life = CORDBG_LIFE_ATTACHED;
+  pthread_mutex_unlock(&session->lock);
+  if (FAILED(hr))
+    return hr;
+  enlist(session);
+  hr = start_dispatcher(session, true, error);
+  if (SUCCEEDED(hr))
+    cordbg_natives_launching(session, NULL);
   return hr;
 }
 
@@ -316,14 +352,15 @@ session_abandon(cordbg_session *session)
 static HRESULT
 session_finish(cordbg_session *session, GArray *events, cordbg_session **ret, cordbg_error *error)
 {
-  cordbg_cordebug *cordebug = session->cordebug;
+  bool told = session->natives != NULL;
   HRESULT hr = session_begin(session, events, error);
   if (SUCCEEDED(hr)) {
-    /* In the list before the first callback, which may ask for its process. */
-    pthread_mutex_lock(&cordebug->lock);
-    g_ptr_array_add(cordebug->sessions, cordbg_session_ref(session));
-    pthread_mutex_unlock(&cordebug->lock);
-    hr = start_dispatchers(session, error);
+    enlist(session);
+    hr = start_dispatcher(session, false, error);
+    if (SUCCEEDED(hr) && session->interop && !told)
+      hr = start_dispatcher(session, true, error);
+    else if (SUCCEEDED(hr) && told) /* it is at work already, and may sleep */
+      cordbg_tracer_wake(session->tracer, CORDBG_CHANNEL_UNMANAGED);
   }
   if (FAILED(hr)) {
     session_abandon(session);
@@ -443,10 +480,13 @@ cordbg_session_launch(cordbg_cordebug *cordebug, const cordbg_launch *launch, bo
   }
   GArray *events = g_array_new(FALSE, FALSE, sizeof(cordbg_event));
   if (SUCCEEDED(hr)) {
+    keeping keep = {session, events};
     if (interop)
       hr = cordbg_tracer_want_events(session->tracer, CORDBG_WANT_UNMANAGED, error);
+    if (SUCCEEDED(hr) && interop)
+      hr = begin_natives(session, error);
     if (SUCCEEDED(hr))
-      hr = cordbg_runtime_await(session->target, PREPARE_LAUNCH_MS, NULL, keep_event, events,
+      hr = cordbg_runtime_await(session->target, PREPARE_LAUNCH_MS, NULL, keep_event, &keep,
                                 &session->ops, error);
     if (FAILED(hr))
       session_abandon(session);

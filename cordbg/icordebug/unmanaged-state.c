@@ -48,7 +48,7 @@ cordbg_natives_images(cordbg_session *session, int tid)
 }
 
 void
-cordbg_natives_replay(cordbg_session *session, const cordbg_thread_info *threads, size_t count)
+cordbg_natives_replay_images(cordbg_session *session)
 {
   cordbg_native_image program = cordbg_native_images_program(session->natives->images);
   DEBUG_EVENT event = cordbg_native_event(session, CREATE_PROCESS_DEBUG_EVENT, session->pid);
@@ -56,9 +56,15 @@ cordbg_natives_replay(cordbg_session *session, const cordbg_thread_info *threads
   event.u.CreateProcessInfo.lpStartAddress = (LPTHREAD_START_ROUTINE)(uintptr_t)program.entry;
   queue(session, &event);
   cordbg_natives_images(session, session->pid);
+}
+
+void
+cordbg_natives_replay_threads(cordbg_session *session, const cordbg_thread_info *threads,
+                              size_t count)
+{
   for (size_t i = 0; i < count; i++)
     if (threads[i].tid != session->pid) {
-      event = cordbg_native_event(session, CREATE_THREAD_DEBUG_EVENT, threads[i].tid);
+      DEBUG_EVENT event = cordbg_native_event(session, CREATE_THREAD_DEBUG_EVENT, threads[i].tid);
       queue(session, &event);
     }
 }

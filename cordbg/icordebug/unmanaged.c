@@ -22,6 +22,10 @@
  * At the end EXIT_PROCESS is told here before ExitProcess is told there: the managed dispatcher
  * owes it to this thread (cordbg_natives_ended) and waits for `changed`.
  *
+ * A launch is told of from its first instruction on: while the runtime is awaited and prepared, its
+ * caller hands each stop of the dynamic linker to cordbg_natives_launching and goes on when that
+ * has returned. These events are out-of-band: nothing is synchronised before there is a runtime.
+ *
  * The thread's PC is the trap's own address (Windows has it behind the trap). The exceptions of
  * breakpoints and steps are cordbg's own: they are never passed on to the program. A signal is,
  * unless ClearCurrentException takes it back before Continue: until then it waits in the kernel
@@ -56,14 +60,35 @@ cordbg_natives_free(cordbg_natives *natives)
   g_free(natives);
 }
 
+/* A library that cannot be told of is no reason to fail. */
+static HRESULT
+trap_linker(cordbg_session *session, cordbg_error *error)
+{
+  cordbg_natives *natives = session->natives;
+  uint64_t address = cordbg_native_images_trap(natives->images);
+  cordbg_plant_result result = {0};
+  HRESULT hr = S_OK;
+  if (address == 0 || address == natives->linker_trap)
+    return S_OK;
+  hr = cordbg_tracer_plant(session->tracer, CORDBG_LAYER_INTERNAL, &address, 1, &result, error);
+  if (SUCCEEDED(hr) && result.status != 0)
+    cordbg_log(CORDBG_LOG_WARNING, "libraries that are loaded from now on will not be told: %s",
+               g_strerror(result.status));
+  natives->linker_trap = SUCCEEDED(hr) && result.status == 0 ? address : 0;
+  return hr;
+}
+
 HRESULT
 cordbg_natives_begin(cordbg_session *session, cordbg_error *error)
 {
   cordbg_thread_info *threads = NULL;
   size_t count = 0;
+  HRESULT hr = S_OK;
   if (session->unmanaged == NULL)
     return S_OK;
-  HRESULT hr = natives_new(session, error);
+  bool launched = session->natives != NULL;
+  if (!launched)
+    hr = natives_new(session, error);
   if (SUCCEEDED(hr))
     hr = cordbg_tracer_want_signals(session->tracer,
                                     CORDBG_WANT_UNMANAGED | CORDBG_WANT_THREAD_STOPS |
@@ -73,19 +98,53 @@ cordbg_natives_begin(cordbg_session *session, cordbg_error *error)
     hr = cordbg_tracer_threads(session->tracer, &threads, &count, error);
   if (FAILED(hr))
     return hr;
-  cordbg_natives_replay(session, threads, count);
+  if (launched)
+    cordbg_natives_images(session, session->pid);
+  else
+    cordbg_natives_replay_images(session);
+  cordbg_natives_replay_threads(session, threads, count);
   free(threads);
-  uint64_t address = cordbg_native_images_trap(session->natives->images);
-  session->natives->linker_trap = address;
-  cordbg_plant_result result = {0};
-  if (address != 0)
-    hr = cordbg_tracer_plant(session->tracer, CORDBG_LAYER_INTERNAL, &address, 1, &result, error);
-  if (SUCCEEDED(hr) && result.status != 0) {
-    cordbg_log(CORDBG_LOG_WARNING, "libraries that are loaded from now on will not be told: %s",
-               g_strerror(result.status));
-    session->natives->linker_trap = 0;
-  }
-  return hr;
+  return trap_linker(session, error);
+}
+
+/* ---- Launch ---- */
+
+HRESULT
+cordbg_natives_launch(cordbg_session *session, cordbg_error *error)
+{
+  HRESULT hr = natives_new(session, error);
+  if (FAILED(hr))
+    return hr;
+  cordbg_natives_replay_images(session);
+  return trap_linker(session, error);
+}
+
+/* The event that was told last is outstanding, or others wait. */
+static bool
+is_telling(const cordbg_session *session)
+{
+  return session->life == CORDBG_LIFE_ATTACHED && !session->terminating &&
+         !session->natives->over && (session->out_of_band || cordbg_natives_wait(session));
+}
+
+void
+cordbg_natives_launching(cordbg_session *session, const cordbg_event *event)
+{
+  cordbg_natives *natives = session->natives;
+  cordbg_error error = {.sentence = ""};
+  pthread_mutex_lock(&session->lock);
+  if (event != NULL && event->kind == CORDBG_EVENT_EXEC) {
+    natives->linker_trap = 0; /* it went with the old image */
+    cordbg_natives_images(session, event->tid);
+    if (FAILED(trap_linker(session, &error)))
+      cordbg_log(CORDBG_LOG_WARNING, "the dynamic linker is not watched: %s", error.sentence);
+  } else if (event != NULL && event->kind == CORDBG_EVENT_TRAP)
+    cordbg_natives_trap(session, event);
+  if (cordbg_natives_wait(session))
+    cordbg_tracer_wake(session->tracer, CORDBG_CHANNEL_UNMANAGED);
+  while (is_telling(session))
+    pthread_cond_wait(&natives->changed, &session->lock);
+  pthread_mutex_unlock(&session->lock);
 }
 
 bool

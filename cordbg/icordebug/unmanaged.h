@@ -40,6 +40,15 @@ struct cordbg_natives {
 
 /* Turns the events on and queues those of an attach. Lock held, target stopped. */
 HRESULT cordbg_natives_begin(cordbg_session *session, cordbg_error *error);
+/*
+ * The same for a launch at the first instruction, before there is a runtime: the program and the
+ * images that are there are queued, and the dynamic linker is watched. What it loads until
+ * cordbg_natives_begin is told by cordbg_natives_launching.
+ */
+HRESULT cordbg_natives_launch(cordbg_session *session, cordbg_error *error);
+/* An event of a launch (NULL: none), before the target goes on: has all that it means told, and
+ * returns when that was continued. Lock not held; the dispatcher is at work. */
+void cordbg_natives_launching(cordbg_session *session, const cordbg_event *event);
 void cordbg_natives_free(cordbg_natives *natives); /* NULL allowed */
 /* Whether events wait that are to be told before the target or a managed callback. Lock held. */
 bool cordbg_natives_wait(const cordbg_session *session);
@@ -54,8 +63,10 @@ void cordbg_natives_wake(cordbg_session *session);
 HRESULT cordbg_natives_clear_exception(cordbg_session *session, int tid, cordbg_error *error);
 
 /* unmanaged-state.c */
-void cordbg_natives_replay(cordbg_session *session, const cordbg_thread_info *threads,
-                           size_t count);
+/* CREATE_PROCESS and LOAD_DLLs; CREATE_THREADs of all but the main one. */
+void cordbg_natives_replay_images(cordbg_session *session);
+void cordbg_natives_replay_threads(cordbg_session *session, const cordbg_thread_info *threads,
+                                   size_t count);
 /* Compares the images with what was told. */
 void cordbg_natives_images(cordbg_session *session, int tid);
 DEBUG_EVENT cordbg_native_event(const cordbg_session *session, DWORD code, int tid);

@@ -76,6 +76,126 @@ an_attach_replays_the_process_its_images_and_threads(void **state)
   leave_unharmed(&p);
 }
 
+/* ---- Launch ---- */
+
+typedef struct launch_log {
+  unsigned libraries, hits;
+  CORDB_ADDRESS start;       /* of __libc_start_main, which the program's first code calls */
+  bool terminate;            /* in the first event */
+  bool managed, early, late; /* a managed callback came; a hit came before it, after it */
+} launch_log;
+
+/* Nothing but the program and its linker is there, and nothing of the runtime can be asked for. */
+static void
+check_first_instruction(const told *what)
+{
+  ICorDebugThreadEnum *threads = NULL;
+  g_autofree char *path = g_strdup_printf("/proc/%u/maps", what->event->dwProcessId);
+  g_autofree char *maps = NULL;
+  CONTEXT context = interop_context(what->process, what->event->dwThreadId);
+  hook_true(g_file_get_contents(path, &maps, NULL, NULL));
+  hook_true(strstr(maps, "libc.so") == NULL);
+  hook_true(context.Rip != 0);
+  hook_true(what->out_of_band);
+  hook_true(ICorDebugProcess_Continue(what->process, FALSE) == CORDBG_E_SUPERFLOUS_CONTINUE);
+  hook_true(ICorDebugProcess_Stop(what->process, 0) == CORDBG_E_PROCESS_NOT_SYNCHRONIZED);
+  hook_true(ICorDebugProcess_EnumerateThreads(what->process, &threads) ==
+            CORDBG_E_PROCESS_NOT_SYNCHRONIZED);
+}
+
+static void
+break_at_start(launch_log *l, const told *what)
+{
+  ICorDebugProcess2 *process2;
+  BYTE original;
+  hook_ok(cordbg_find_symbol(what->process, "libc!__libc_start_main", &l->start));
+  hook_ok(
+      ICorDebugProcess_QueryInterface(what->process, &IID_ICorDebugProcess2, (void **)&process2));
+  hook_ok(ICorDebugProcess2_SetUnmanagedBreakpoint(process2, l->start, 1, &original, NULL));
+  ICorDebugProcess2_Release(process2);
+}
+
+static then
+launch_hook(client *of, const told *what)
+{
+  launch_log *l = of->data;
+  char name[256];
+  if (what->event == NULL) {
+    l->managed = true;
+    return GO_ON;
+  }
+  switch (what->event->dwDebugEventCode) {
+  case CREATE_PROCESS_DEBUG_EVENT:
+    check_first_instruction(what);
+    if (l->terminate)
+      hook_ok(ICorDebugProcess_Terminate(what->process, 0));
+    break;
+  case LOAD_DLL_DEBUG_EVENT:
+    interop_library_name(what->process, what->event, name, sizeof name);
+    l->libraries++;
+    if (strstr(name, "libc.so") != NULL && l->start == 0) {
+      hook_true(what->out_of_band);
+      break_at_start(l, what);
+    }
+    break;
+  case EXCEPTION_DEBUG_EVENT:
+    hook_true((uintptr_t)what->event->u.Exception.ExceptionRecord.ExceptionAddress == l->start);
+    l->hits++;
+    *(l->managed ? &l->late : &l->early) = true;
+    break;
+  default:
+    break;
+  }
+  return GO_ON;
+}
+
+static void
+a_launch_is_told_from_its_first_instruction_on(void **state)
+{
+  (void)state;
+  launch_log l = {.hits = 0};
+  client_open(&c, launch_hook, &l);
+  client_launch_managed(&c, DEBUG_PROCESS, -1, "Exceptions", "0", NULL);
+  client_await(&c, "ExitProcess", 1);
+  assert_int_equal(client_count(&c, "NativeCreateProcess"), 1);
+  assert_int_equal(client_count(&c, "NativeExitProcess"), 1);
+  assert_in_range(l.libraries, 4, 200);
+  assert_int_equal(l.hits, 1);
+  assert_true(l.early);
+  assert_false(l.late);
+  client_close(&c);
+}
+
+static void
+a_launch_can_be_ended_in_its_first_event(void **state)
+{
+  (void)state;
+  launch_log l = {.terminate = true};
+  g_autofree char *path = debuggee("Counter");
+  char *argv[] = {(char *)(uintptr_t)on_runtime()->host, path, NULL};
+  client_open(&c, launch_hook, &l);
+  assert_hr(client_launch(&c, argv, DEBUG_PROCESS, -1), CORDBG_E_PROCESS_TERMINATED);
+  assert_false(l.managed);
+  assert_int_equal(l.libraries, 0);
+  client_close(&c);
+  assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* it was reaped */
+}
+
+/* What never becomes managed is told of natively until the launch is given up. */
+static void
+a_launch_of_a_native_program_fails_with_its_end(void **state)
+{
+  (void)state;
+  launch_log l = {.hits = 0};
+  char *argv[] = {(char *)"true", NULL};
+  client_open(&c, launch_hook, &l);
+  assert_hr(client_launch(&c, argv, DEBUG_PROCESS, -1), CORDBG_E_PROCESS_TERMINATED);
+  assert_false(l.managed);
+  assert_int_equal(l.hits, 1);
+  client_close(&c);
+  assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 /* ---- Libraries and threads ---- */
 
 typedef struct changing {
@@ -226,6 +346,9 @@ main(void)
 {
   const struct CMUnitTest tests[] = {
       CASE_ON_BOTH(an_attach_replays_the_process_its_images_and_threads),
+      CASE_ON_BOTH(a_launch_is_told_from_its_first_instruction_on),
+      CASE_ON_BOTH(a_launch_can_be_ended_in_its_first_event),
+      CLIENT_TEST(a_launch_of_a_native_program_fails_with_its_end),
       CASE_ON_BOTH(libraries_and_threads_are_told_as_they_come_and_go),
       CASE_ON_BOTH(managed_exceptions_are_no_crashes),
       CASE_ON_BOTH(a_signal_that_nobody_handles_can_be_taken_back),
