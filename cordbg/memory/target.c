@@ -130,10 +130,41 @@ cordbg_target_state(const cordbg_target *target)
 
 /* ---- reading ---- */
 
+static _Thread_local const cordbg_read_through *read_through;
+
+void
+cordbg_target_read_through(const cordbg_read_through *through)
+{
+  read_through = through;
+}
+
+static bool
+is_through(const cordbg_target *target, cordbg_view view, uint64_t address, size_t size)
+{
+  return read_through->target == target && view == CORDBG_VIEW_PRISTINE &&
+         address >= read_through->start && address < read_through->end &&
+         size <= read_through->end - address;
+}
+
+static HRESULT
+read_elsewhere(uint64_t address, void *buffer, size_t size, size_t *ret, cordbg_error *error)
+{
+  size_t read = read_through->read(read_through->data, address, buffer, size);
+
+  if (read == 0 && size > 0)
+    return cordbg_error_set(error, CORDBG_E_READVIRTUAL_FAILURE, EFAULT, address,
+                            "the caller's routine has nothing at 0x%llx",
+                            (unsigned long long)address);
+  *ret = read < size ? read : size;
+  return *ret == size ? S_OK : S_FALSE;
+}
+
 HRESULT
 cordbg_target_read(cordbg_target *target, cordbg_view view, uint64_t address, void *buffer,
                    size_t size, size_t *read, cordbg_error *error)
 {
+  if (read_through && is_through(target, view, address, size))
+    return read_elsewhere(address, buffer, size, read, error);
   return cordbg_reader_read(&target->reader, view, address, buffer, size, read, error);
 }
 
@@ -142,7 +173,7 @@ cordbg_target_read_exact(cordbg_target *target, cordbg_view view, uint64_t addre
                          size_t size, cordbg_error *error)
 {
   size_t read;
-  HRESULT hr = cordbg_reader_read(&target->reader, view, address, buffer, size, &read, error);
+  HRESULT hr = cordbg_target_read(target, view, address, buffer, size, &read, error);
   if (hr != S_FALSE)
     return hr;
   return cordbg_error_set(error, CORDBG_E_READVIRTUAL_FAILURE, EFAULT, address + read,

@@ -63,6 +63,26 @@ HRESULT cordbg_target_read_exact(cordbg_target *target, cordbg_view view, uint64
 HRESULT cordbg_target_read_string(cordbg_target *target, uint64_t address, size_t max, char **ret,
                                   cordbg_error *error);
 
+/*
+ * A stretch of a target's memory that one thread wants to come from elsewhere for a while: the
+ * stack of a walk whose caller reads memory by a routine of its own. read gives as many bytes from
+ * address on as it has, 0 for none.
+ */
+typedef struct cordbg_read_through {
+  cordbg_target *target;
+  uint64_t start;
+  uint64_t end; /* exclusive */
+  size_t (*read)(void *data, uint64_t address, void *buffer, size_t size);
+  void *data;
+} cordbg_read_through;
+
+/*
+ * From now on cordbg_target_read and cordbg_target_read_exact of the calling thread, in the
+ * pristine view, have what lies wholly in the stretch from there; NULL: no more. through is
+ * borrowed. Not for longer than a call: it does not nest.
+ */
+void cordbg_target_read_through(const cordbg_read_through *through);
+
 /* One range of a batch. read and status are filled: status as cordbg_target_read returns it. */
 typedef struct cordbg_read_range {
   uint64_t address;

@@ -6,8 +6,11 @@
  * ContextRecord, our marks in StackFrame->Reserved, which the caller zeroes before the first call.
  *
  * Memory comes from the caller's routine, which may read partly or all or nothing; where the handle
- * belongs to a session of ours, its traps are taken out of what came. The runtime's own unwinding
- * of managed frames reads through the session: the routine is not asked for these.
+ * belongs to a session of ours, its traps are taken out of what came. For managed frames the
+ * runtime's shim is lent the routine for the thread's stack (stack.c, lend_memory); what the
+ * runtime keeps elsewhere is read through the session, and .NET's frames wholly so, in another
+ * process. The routine is called with the session's lock held then: it may read memory, and nothing
+ * else.
  */
 #include "config.h"
 

@@ -85,17 +85,53 @@ step_by_debug_file(cordbg_unwinder *unwinder, cordbg_frame *frame, cordbg_frame 
                frame, caller, error);
 }
 
+/*
+ * The runtime's shim reads through the session. A caller that brings its own memory means the
+ * thread's: the stretch of stack outwards of the frame comes from there, the runtime's tables, of
+ * which the shim keeps what it has read, do not.
+ */
+static size_t
+read_for_runtime(void *data, uint64_t address, void *buffer, size_t size)
+{
+  return cordbg_walk_memory_read(data, address, buffer, size) ? size : 0;
+}
+
+static void
+lend_memory(cordbg_unwinder *unwinder, const cordbg_frame *frame, cordbg_read_through *through)
+{
+  cordbg_mapping mapping;
+
+  if (!unwinder->foreign || !unwinder->target ||
+      cordbg_target_find_mapping(unwinder->target, frame->registers.rsp, false, &mapping, NULL, 0,
+                                 NULL) != S_OK)
+    return;
+  *through = (cordbg_read_through){.target = unwinder->target,
+                                   .start = mapping.start,
+                                   .end = mapping.end,
+                                   .read = read_for_runtime,
+                                   .data = &unwinder->memory};
+  cordbg_target_read_through(through);
+}
+
+static void
+take_memory_back(void)
+{
+  cordbg_target_read_through(NULL);
+}
+
 /* What the runtime says. E_NOTIMPL: nothing. */
 static HRESULT
 step_by_runtime(cordbg_unwinder *unwinder, const cordbg_managed_frames *managed, int32_t tid,
                 cordbg_frame *frame, cordbg_frame *caller, cordbg_error *error)
 {
+  cordbg_read_through through;
   cordbg_managed_frame found;
   HRESULT hr;
 
-  (void)unwinder;
   memset(&found, 0, sizeof(found));
+  lend_memory(unwinder, frame, &through);
   hr = managed->unwind(managed->data, tid, &frame->registers, !frame->returns, &found, error);
+  take_memory_back();
   if (hr != S_OK)
     return E_NOTIMPL;
   frame->kind = found.stub ? CORDBG_FRAME_STUB : CORDBG_FRAME_MANAGED;
@@ -147,8 +183,13 @@ step_otherwise(cordbg_unwinder *unwinder, const cordbg_managed_frames *managed, 
   frame->cfa = 0;
   if (managed) {
     struct user_regs_struct here = with_thread_block(unwinder, tid, frame);
+    cordbg_read_through through;
+    HRESULT hr;
 
-    if (managed->next_managed(managed->data, tid, &here, &caller->registers, error) == S_OK) {
+    lend_memory(unwinder, frame, &through);
+    hr = managed->next_managed(managed->data, tid, &here, &caller->registers, error);
+    take_memory_back();
+    if (hr == S_OK) {
       caller->after_gap = true;
       return S_OK;
     }

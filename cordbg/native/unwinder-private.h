@@ -41,6 +41,7 @@ struct cordbg_unwinder {
   cordbg_managed_frames managed; /* unwind NULL: none */
   cordbg_managed_place *place;   /* what the last description's strings stand in */
   cordbg_walk_memory memory;
+  bool foreign; /* memory comes from the caller of this walk */
 };
 
 /* Begins a walk or a question: memory NULL is cordbg's own. The lock is held until _end. */

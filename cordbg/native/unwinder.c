@@ -303,6 +303,7 @@ cordbg_unwinder_begin(cordbg_unwinder *unwinder, const cordbg_stack_memory *memo
     unwinder->walk++;
     unwinder->began = now;
   }
+  unwinder->foreign = memory != NULL;
   cordbg_walk_memory_begin(&unwinder->memory, memory ? memory : &own);
   if (unwinder->stale)
     hr = list_modules(unwinder, error);
