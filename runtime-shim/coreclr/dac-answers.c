@@ -306,6 +306,8 @@ cordbg_dac_set_notifications(cordbg_dac *dac, uint32_t flags, cordbg_error *erro
   cordbg_dac_request request = {.token = flags};
   answer got;
 
+  dac->flags = flags;
+  dac->flags_told = true;
   return ask(dac, CORDBG_DAC_NOTIFY, &request, 0, &got, error);
 }
 
@@ -320,8 +322,11 @@ cordbg_dac_want_methods(cordbg_dac *dac, uint64_t module, const uint32_t *tokens
     return cordbg_error_set(error, E_INVALIDARG, 0, 0, "too many methods in one call");
   if (!count)
     return S_OK;
-  return cordbg_dac_ask(dac, CORDBG_DAC_WANT, &request, tokens, count * sizeof *tokens, 0,
-                        &got.elements, &got.count, &got.length, error);
+  HRESULT hr = cordbg_dac_ask(dac, CORDBG_DAC_WANT, &request, tokens, count * sizeof *tokens, 0,
+                              &got.elements, &got.count, &got.length, error);
+  if (SUCCEEDED(hr) || !wanted)
+    cordbg_dac_note_wanted(dac, module, tokens, count, wanted);
+  return hr;
 }
 
 HRESULT

@@ -26,8 +26,13 @@ struct cordbg_dac {
   uint32_t number; /* of the last request */
   bool flush;      /* the target ran since the last request */
 
+  /* What the target was told to keep: written again by a host that follows another. */
+  bool flags_told;
+  uint32_t flags;
+  GHashTable *wanted; /* of {module, token} */
+
   uint8_t *body;                       /* of the last reply, g_malloc'ed */
-  uint64_t written_start, written_end; /* the last write that was looked at and allowed */
+  uint64_t written_start, written_end; /* the block that was allowed last */
 };
 
 /* dac-file.c: opens the DAC of a runtime, checked; *fd is the caller's. */
@@ -45,6 +50,9 @@ HRESULT cordbg_dac_may_write(cordbg_dac *dac, uint64_t address, size_t size, cor
 HRESULT cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *request,
                        const void *more, size_t more_size, size_t size, const uint8_t **elements,
                        size_t *count, size_t *length, cordbg_error *error);
+/* dac.c: methods that are to be in the runtime's notification table, or no longer. */
+void cordbg_dac_note_wanted(cordbg_dac *dac, uint64_t module, const uint32_t *tokens, size_t count,
+                            bool on);
 /* The answer makes no sense: the host is ended. */
 HRESULT cordbg_dac_distrust(cordbg_dac *dac, const char *what, cordbg_error *error);
 

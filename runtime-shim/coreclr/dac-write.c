@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the DAC may write: the runtime's own data. That is a writable segment of libcoreclr (and
- * the zero pages behind it), or private anonymous memory that is writable, not executable, and no
- * thread's stack. Everything else is refused with a sentence: a DAC gone wrong must not change the
- * program.
+ * What the DAC may write, and why: two things only, both the runtime's own. The notification flags
+ * and other switches are globals of libcoreclr; the table of methods whose code is told of is one
+ * block of the C heap, allocated at start-up, that a global of libcoreclr points to. So a write is
+ * allowed
+ *   - to a writable segment of libcoreclr, and the zero pages behind it;
+ *   - to private anonymous memory that is writable, not executable and no thread's stack, if a word
+ *     in such a segment holds its very address, and no more than the table has (the DAC writes the
+ *     table as a whole).
+ * Everything else is refused with a sentence: a DAC gone wrong must not change the program. All
+ * writes go through the tracer, which keeps the traps over them; the host itself has no descriptor
+ * that it could write by. What stays possible: a malicious DAC can spoil the runtime's globals. It
+ * is the runtime's own file and runs as the target's user, who could do so anyway.
  */
 #include "config.h"
 
@@ -18,6 +26,8 @@
 #define STACK_SPAN (16ull << 20) /* a stack's part above the stack pointer, at most */
 #define THREADS_MAX 65536
 #define SEGMENTS_MAX 64
+#define TABLE_SIZE (1001u * 24u) /* the table: its entries and a head */
+#define GLOBALS_MAX (16u << 20)
 
 /* Does any thread's stack lie over the address within this mapping? */
 static bool
@@ -71,6 +81,34 @@ is_of_the_runtime(cordbg_dac *dac, const cordbg_mapping *mapping)
   return false;
 }
 
+/* Does a word of the runtime's data point exactly there? */
+static bool
+is_pointed_to(cordbg_dac *dac, uint64_t address)
+{
+  cordbg_mapping at;
+  uint64_t from = dac->base, total = 0;
+  bool found = false;
+
+  for (int i = 0; !found && i < SEGMENTS_MAX; i++, from = at.end) {
+    if (cordbg_target_find_mapping(dac->target, from, false, &at, NULL, 0, NULL) != S_OK ||
+        !is_of_the_runtime(dac, &at))
+      break;
+    uint64_t length = at.end - at.start;
+    if (!(at.prot & PROT_WRITE))
+      continue;
+    total += length;
+    if (total > GLOBALS_MAX)
+      break;
+    g_autofree uint64_t *words = g_try_malloc(length);
+    if (!words || cordbg_target_read_exact(dac->target, CORDBG_VIEW_PRISTINE, at.start, words,
+                                           length, NULL) != S_OK)
+      break;
+    for (uint64_t j = 0; !found && j < length / sizeof *words; j++)
+      found = words[j] == address;
+  }
+  return found;
+}
+
 static HRESULT
 refuse(uint64_t address, size_t size, const char *why, cordbg_error *error)
 {
@@ -86,8 +124,8 @@ cordbg_dac_may_write(cordbg_dac *dac, uint64_t address, size_t size, cordbg_erro
   cordbg_mapping mapping;
   char path[256] = "";
 
-  if (size == 0 || address + size < address)
-    return refuse(address, size, "no range", error);
+  if (size == 0 || size > TABLE_SIZE || address + size < address)
+    return refuse(address, size, "no range of the runtime's", error);
   if (cordbg_target_find_mapping(dac->target, address, false, &mapping, path, sizeof path, NULL) !=
           S_OK ||
       address + size > mapping.end)
@@ -99,9 +137,11 @@ cordbg_dac_may_write(cordbg_dac *dac, uint64_t address, size_t size, cordbg_erro
   if (mapping.inode != 0)
     return refuse(address, size, "another image's data", error);
   if (address >= dac->written_start && address + size <= dac->written_end)
-    return S_OK; /* was looked at before: the runtime does not give such memory back */
+    return S_OK; /* the runtime does not give its table back */
   if (strncmp(path, "[stack", 6) == 0 || is_a_stack(dac->pid, &mapping, address))
     return refuse(address, size, "a thread's stack", error);
+  if (!is_pointed_to(dac, address))
+    return refuse(address, size, "nothing that the runtime's globals point to", error);
   dac->written_start = address;
   dac->written_end = address + size;
   return S_OK;

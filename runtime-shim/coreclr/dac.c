@@ -3,8 +3,12 @@
  * The client's end of the DAC host: starts the process, asks, and believes nothing.
  *
  * States of a cordbg_dac
- *   no host --the next question--> greeted, START answered --questions--> ...
- *      ^--- crash, time-out, interruption, an answer that makes no sense (the host is killed) ---'
+ *   no host --the next question--> greeted, START answered, flags and wanted methods written again
+ *      ^                                                      |
+ *      |                                             questions, answers
+ *      '--- crash, time-out, interruption, nonsense (the host is killed) ---'
+ *
+ * A question during which the host crashed or hung is asked once more, of another host.
  *
  * Invariants
  *   - one question outstanding; while it is, the host's requests to write are answered;
@@ -30,6 +34,7 @@
 #define HOST_NAME "cordbg-dac"
 #define DEFAULT_TIMEOUT_MS 5000u
 #define MAX_TIMEOUT_MS 600000u
+#define HOST_CRASHED E_UNEXPECTED
 
 /* ---- The host's process ---- */
 
@@ -63,7 +68,7 @@ host_is_gone(cordbg_dac *dac, cordbg_error *error)
   HRESULT state = cordbg_target_state(dac->target);
   if (FAILED(state))
     return cordbg_error_set(error, state, 0, 0, "the target is gone");
-  return cordbg_error_set(error, E_UNEXPECTED, EPIPE, 0,
+  return cordbg_error_set(error, HOST_CRASHED, EPIPE, 0,
                           "the DAC host crashed; the next question starts another");
 }
 
@@ -288,12 +293,104 @@ start_host(cordbg_dac *dac, cordbg_error *error)
   return hr;
 }
 
+/* ---- What the target is to keep, whatever becomes of the host ---- */
+
+typedef struct wanted {
+  uint64_t module;
+  uint64_t token;
+} wanted;
+
+static guint
+hash_wanted(gconstpointer data)
+{
+  const wanted *key = data;
+
+  return (guint)(key->module >> 4) * 2654435761u + (guint)key->token;
+}
+
+static gboolean
+equal_wanted(gconstpointer a, gconstpointer b)
+{
+  return memcmp(a, b, sizeof(wanted)) == 0;
+}
+
+void
+cordbg_dac_note_wanted(cordbg_dac *dac, uint64_t module, const uint32_t *tokens, size_t count,
+                       bool on)
+{
+  for (size_t i = 0; i < count; i++) {
+    wanted key = {module, tokens[i]};
+    if (on)
+      g_hash_table_add(dac->wanted, g_memdup2(&key, sizeof key));
+    else
+      g_hash_table_remove(dac->wanted, &key);
+  }
+}
+
+/* One question of a host that runs; its answer is empty. */
+static HRESULT
+tell(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *request, const void *more,
+     size_t more_size, cordbg_error *error)
+{
+  cordbg_dac_header header = {
+      .kind = kind, .number = ++dac->number, .size = (uint32_t)(sizeof *request + more_size)};
+  cordbg_dac_reply reply;
+  size_t length = 0;
+
+  return exchange(dac, &header, request, more, more_size, &reply, &length, error);
+}
+
+/*
+ * The host before may have died while it wrote: flags and table entries are written again by its
+ * successor. What the runtime refuses now (a module that is no more) is not asked for again.
+ */
+static HRESULT
+rearm(cordbg_dac *dac, cordbg_error *error)
+{
+  cordbg_dac_request request = {.token = dac->flags};
+  HRESULT hr = S_OK;
+  GHashTableIter iterator;
+  gpointer key;
+
+  if (dac->flags_told)
+    hr = tell(dac, CORDBG_DAC_NOTIFY, &request, NULL, 0, error);
+  g_hash_table_iter_init(&iterator, dac->wanted);
+  while (SUCCEEDED(hr) && g_hash_table_iter_next(&iterator, &key, NULL)) {
+    const wanted *method = key;
+    uint32_t token = (uint32_t)method->token;
+    request = (cordbg_dac_request){.address = method->module, .token = 1};
+    hr = tell(dac, CORDBG_DAC_WANT, &request, &token, sizeof token, error);
+  }
+  return hr;
+}
+
+/* ---- One question ---- */
+
+static HRESULT
+ask_once(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *request, const void *more,
+         size_t more_size, cordbg_dac_reply *reply, size_t *length, cordbg_error *error)
+{
+  cordbg_dac_header header = {.kind = kind, .size = (uint32_t)(sizeof *request + more_size)};
+  HRESULT hr = S_OK;
+
+  if (dac->socket < 0) {
+    hr = start_host(dac, error);
+    if (SUCCEEDED(hr))
+      hr = rearm(dac, error);
+  }
+  if (FAILED(hr))
+    return hr;
+  header.number = ++dac->number;
+  header.flags = dac->flush ? CORDBG_DAC_FLUSH : 0;
+  dac->flush = false;
+  return exchange(dac, &header, request, more, more_size, reply, length, error);
+}
+
 HRESULT
 cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *request,
                const void *more, size_t more_size, size_t size, const uint8_t **elements,
                size_t *count, size_t *length, cordbg_error *error)
 {
-  cordbg_dac_header header = {.kind = kind, .size = (uint32_t)(sizeof *request + more_size)};
   cordbg_dac_reply reply;
 
   if (atomic_load(&dac->interrupted))
@@ -301,14 +398,10 @@ cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *
   HRESULT hr = cordbg_target_state(dac->target);
   if (FAILED(hr))
     return cordbg_error_set(error, hr, 0, 0, "the target is gone");
-  if (dac->socket < 0)
-    hr = start_host(dac, error);
-  if (FAILED(hr))
-    return hr;
-  header.number = ++dac->number;
-  header.flags = dac->flush ? CORDBG_DAC_FLUSH : 0;
-  dac->flush = false;
-  hr = exchange(dac, &header, request, more, more_size, &reply, length, error);
+  hr = ask_once(dac, kind, request, more, more_size, &reply, length, error);
+  /* Every question may be asked twice. One that ends two hosts is an error. */
+  if (hr == HOST_CRASHED || hr == CORDBG_E_TIMEOUT)
+    hr = ask_once(dac, kind, request, more, more_size, &reply, length, error);
   if (FAILED(hr))
     return hr;
   if (FAILED(reply.error.hr)) {
@@ -349,6 +442,7 @@ cordbg_dac_start(cordbg_target *target, const char *library, uint64_t base, uint
   dac->base = base;
   dac->timeout_ms = timeout_of(timeout_ms);
   dac->socket = dac->pidfd = -1;
+  dac->wanted = g_hash_table_new_full(hash_wanted, equal_wanted, g_free, NULL);
   dac->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   HRESULT hr = start_host(dac, error);
   if (FAILED(hr)) {
@@ -368,6 +462,7 @@ cordbg_dac_destroy(cordbg_dac *dac)
   if (dac->interrupt_fd >= 0)
     close(dac->interrupt_fd);
   cordbg_target_unref(dac->target);
+  g_hash_table_unref(dac->wanted);
   g_free(dac->library);
   g_free(dac->body);
   g_free(dac);

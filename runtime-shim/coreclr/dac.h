@@ -18,10 +18,12 @@
  *                                        looked for
  *   CORDBG_E_INCOMPATIBLE_PLATFORMS      the DAC is not for this runtime (another version, musl)
  *   CORDBG_E_PROCESS_TERMINATED          the target is gone
- *   CORDBG_E_TARGET_INCONSISTENT         the DAC, or the checks behind it, cannot make sense of
- * what stands in the target RPC_E_SERVERFAULT                    the host crashed After a crash or
- * a time-out the next call starts a host anew; nothing has to be repeated but what was in progress.
- * (What the DAC keeps in the target, notification flags and wanted methods, stays there.)
+ *   CORDBG_E_TARGET_INCONSISTENT         the DAC, or the checks behind it, cannot make sense of what
+ *                                        stands in the target
+ *   E_UNEXPECTED                         the host crashed
+ * A question during which the host crashed or hung is asked once more, of another host; these two
+ * errors say that the second one failed too. Nothing has to be repeated but what was in progress:
+ * notification flags and wanted methods stay in the target, and a new host writes them again.
  */
 #ifndef CORDBG_RUNTIME_SHIM_CORECLR_DAC_H
 #define CORDBG_RUNTIME_SHIM_CORECLR_DAC_H

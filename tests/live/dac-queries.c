@@ -265,27 +265,24 @@ wanted_methods_and_flags_are_written_and_nothing_is_thrown_yet(void **state)
 /* ---- The host's life ---- */
 
 static void
-a_host_that_is_killed_is_an_error_and_the_next_question_starts_another(void **state)
+a_host_that_is_killed_is_followed_by_another_in_the_same_question(void **state)
 {
   (void)state;
   unsigned before = cordbg_dac_starts(f.dac);
   cordbg_dac_state now;
   kill(cordbg_dac_host_pid(f.dac), SIGKILL);
-  assert_int_equal(cordbg_dac_get_state(f.dac, &now, &f.error), E_UNEXPECTED);
   must(cordbg_dac_get_state(f.dac, &now, &f.error));
   assert_int_equal(cordbg_dac_starts(f.dac), before + 1);
 }
 
 static void
-a_host_that_hangs_is_a_time_out_and_the_next_question_starts_another(void **state)
+a_host_that_hangs_is_ended_and_followed_by_another_in_the_same_question(void **state)
 {
   (void)state;
   cordbg_dac *impatient = NULL;
   cordbg_dac_state now;
-  must(cordbg_dac_start(f.target, f.library, f.base, 300, &impatient, &f.error));
+  must(cordbg_dac_start(f.target, f.library, f.base, 2000, &impatient, &f.error));
   kill(cordbg_dac_host_pid(impatient), SIGSTOP);
-  assert_int_equal(cordbg_dac_get_state(impatient, &now, &f.error), CORDBG_E_TIMEOUT);
-  assert_int_equal(cordbg_dac_host_pid(impatient), 0);
   must(cordbg_dac_get_state(impatient, &now, &f.error));
   assert_int_equal(cordbg_dac_starts(impatient), 2);
   cordbg_dac_destroy(impatient);
@@ -356,8 +353,8 @@ main(void)
       cmocka_unit_test(
           every_body_of_the_programs_methods_is_found_again_by_its_address_and_has_an_il_map),
       cmocka_unit_test(wanted_methods_and_flags_are_written_and_nothing_is_thrown_yet),
-      cmocka_unit_test(a_host_that_is_killed_is_an_error_and_the_next_question_starts_another),
-      cmocka_unit_test(a_host_that_hangs_is_a_time_out_and_the_next_question_starts_another),
+      cmocka_unit_test(a_host_that_is_killed_is_followed_by_another_in_the_same_question),
+      cmocka_unit_test(a_host_that_hangs_is_ended_and_followed_by_another_in_the_same_question),
       cmocka_unit_test(an_interruption_holds_until_it_is_lifted),
       cmocka_unit_test(the_host_has_no_capabilities_no_new_privileges_and_a_filter),
       cmocka_unit_test(a_missing_dac_is_told_with_the_place_that_was_looked_at),

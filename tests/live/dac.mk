@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: MIT
 # The DAC host on real .NET processes.
 if HAVE_CMOCKA
-dac_live_tests = tests/live/test-dac-queries tests/live/test-coreclr-unwind
-check_PROGRAMS += $(dac_live_tests)
+dac_live_tests = tests/live/test-dac-queries tests/live/test-coreclr-unwind \
+	tests/live/test-dac-resilience
+check_PROGRAMS += $(dac_live_tests) tests/live/dac-impostor
 TESTS += $(dac_live_tests)
 tests_live_test_dac_queries_SOURCES = tests/live/dac-queries.c
 tests_live_test_dac_queries_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_test_dac_queries_LDADD = runtime-shim/coreclr/libcoreclr-shim.la cordbg/liball.la $(CMOCKA_LIBS)
+tests_live_test_dac_resilience_SOURCES = tests/live/dac-resilience.c tests/live/dac-resilience.h \
+	tests/live/dac-inside.c $(mono_live_support)
+tests_live_test_dac_resilience_CFLAGS = $(mono_live_cflags)
+tests_live_test_dac_resilience_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
+# Takes the place of cordbg-dac, whose environment has nothing of the test's.
+tests_live_dac_impostor_SOURCES = tests/live/dac-impostor.c
+tests_live_dac_impostor_CFLAGS = -std=gnu11 $(WARNING_CFLAGS)
+tests_live_dac_impostor_LDFLAGS =
 tests_live_test_coreclr_unwind_SOURCES = tests/live/unwind.c $(mono_live_support)
 tests_live_test_coreclr_unwind_CFLAGS = $(mono_live_cflags) -DUNWIND_ON_NET
 tests_live_test_coreclr_unwind_LDADD = $(mono_live_ldadd)
