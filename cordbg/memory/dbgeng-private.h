@@ -26,13 +26,17 @@ typedef struct cordbg_engine {
   CORDBG_FACE(IDebugSystemObjects) as_system;
   CORDBG_FACE(IDebugDataSpaces4) as_data_spaces;
 
-  GRWLock lock; /* shared while a method uses the process, exclusive while it changes */
+  GMutex lock; /* of what follows, up to complete; held for moments only */
+  GCond changed;
+  unsigned users; /* methods between enter and leave */
+  bool changing;  /* attaching or parting is in progress: nobody enters */
   cordbg_engine_state state;
   cordbg_target *target; /* STOPPING, JOINED */
   HANDLE handle;         /* of the process, but for EMPTY; opened by the client, closed by it */
   cordbg_handle *opened; /* what handle stands for, with a reference */
   bool narrow;           /* a 32-bit process: one that is looked at only */
-  bool complete;         /* WaitForEvent was there */
+  GMutex waiting;        /* one WaitForEvent at a time */
+  _Atomic bool complete; /* it was there */
 
   GMutex threads_lock;
   GArray *threads; /* dbgeng-system.c: of int, a thread's system id at its engine id; 0: ended */
@@ -68,7 +72,7 @@ HRESULT cordbg_engine_attach(cordbg_engine *engine, int pid, ULONG flags);
 HRESULT cordbg_engine_wait(cordbg_engine *engine);
 HRESULT cordbg_engine_part(cordbg_engine *engine, bool terminate);
 
-/* The engine's threads are forgotten: the process changed. With the lock held. */
+/* The engine's threads are forgotten: the process changed. */
 void cordbg_engine_forget_threads(cordbg_engine *engine);
 /* The system id of the current thread, 0: it ended. */
 int cordbg_engine_current_thread(const cordbg_engine_use *use);

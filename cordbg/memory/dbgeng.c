@@ -64,19 +64,15 @@ HRESULT
 cordbg_engine_enter(const void *This, cordbg_engine_use *use, cordbg_error *error)
 {
   cordbg_engine *engine = CORDBG_SELF(cordbg_engine, This);
-  g_rw_lock_reader_lock(&engine->lock);
-  *use = (cordbg_engine_use){.engine = engine, .session = engine->target};
-  switch (engine->state) {
-  case CORDBG_ENGINE_EMPTY:
-    g_rw_lock_reader_unlock(&engine->lock);
+  g_mutex_lock(&engine->lock);
+  bool has = engine->state != CORDBG_ENGINE_EMPTY && !engine->changing;
+  engine->users += has;
+  g_mutex_unlock(&engine->lock);
+  if (!has)
     return cordbg_error_set(error, E_UNEXPECTED, 0, 0, "the client has no process");
-  case CORDBG_ENGINE_LOOKING:
+  *use = (cordbg_engine_use){.engine = engine, .session = engine->target};
+  if (engine->state == CORDBG_ENGINE_LOOKING)
     use->session = cordbg_handle_target(engine->opened);
-    break;
-  case CORDBG_ENGINE_STOPPING:
-  case CORDBG_ENGINE_JOINED:
-    break;
-  }
   use->reader = use->session == NULL ? &engine->opened->reader : &use->session->reader;
   return S_OK;
 }
@@ -84,9 +80,34 @@ cordbg_engine_enter(const void *This, cordbg_engine_use *use, cordbg_error *erro
 void
 cordbg_engine_leave(cordbg_engine_use *use)
 {
-  if (use->engine->state == CORDBG_ENGINE_LOOKING)
+  cordbg_engine *engine = use->engine;
+  if (engine->state == CORDBG_ENGINE_LOOKING)
     cordbg_target_unref(use->session);
-  g_rw_lock_reader_unlock(&use->engine->lock);
+  g_mutex_lock(&engine->lock);
+  if (--engine->users == 0 && engine->changing)
+    g_cond_broadcast(&engine->changed);
+  g_mutex_unlock(&engine->lock);
+}
+
+static void
+begin_change(cordbg_engine *engine)
+{
+  g_mutex_lock(&engine->lock);
+  while (engine->changing)
+    g_cond_wait(&engine->changed, &engine->lock);
+  engine->changing = true;
+  while (engine->users > 0)
+    g_cond_wait(&engine->changed, &engine->lock);
+  g_mutex_unlock(&engine->lock);
+}
+
+static void
+end_change(cordbg_engine *engine)
+{
+  g_mutex_lock(&engine->lock);
+  engine->changing = false;
+  g_cond_broadcast(&engine->changed);
+  g_mutex_unlock(&engine->lock);
 }
 
 HRESULT
@@ -179,7 +200,7 @@ cordbg_engine_attach(cordbg_engine *engine, int pid, ULONG flags)
   cordbg_error error = {0};
   bool stopping = (flags & DEBUG_ATTACH_NONINVASIVE_NO_SUSPEND) == 0;
   HRESULT hr = E_UNEXPECTED;
-  g_rw_lock_writer_lock(&engine->lock);
+  begin_change(engine);
   if (engine->state != CORDBG_ENGINE_EMPTY)
     cordbg_error_set(&error, hr, 0, 0,
                      "the client has a process: detach it, or make another client");
@@ -192,29 +213,42 @@ cordbg_engine_attach(cordbg_engine *engine, int pid, ULONG flags)
     else
       engine->state = stopping ? CORDBG_ENGINE_STOPPING : CORDBG_ENGINE_LOOKING;
   }
-  g_rw_lock_writer_unlock(&engine->lock);
+  end_change(engine);
   return cordbg_engine_finish(hr, hr, &error);
+}
+
+static HRESULT
+complete_attach(const cordbg_engine_use *use, cordbg_error *error)
+{
+  cordbg_engine *engine = use->engine;
+  cordbg_reply_stop stopped;
+  if (engine->state == CORDBG_ENGINE_JOINED)
+    return cordbg_error_set(error, E_UNEXPECTED, 0, 0,
+                            "the session's events go to ICorDebug's callbacks");
+  if (engine->complete)
+    return cordbg_error_set(error, E_UNEXPECTED, 0, 0,
+                            "a process attached to noninvasively makes no events");
+  HRESULT hr = cordbg_reader_state(use->reader);
+  if (FAILED(hr))
+    return cordbg_error_set(error, hr, ESRCH, 0, "process %d has ended", use->reader->pid);
+  if (engine->state == CORDBG_ENGINE_STOPPING)
+    hr = cordbg_tracer_stop(cordbg_target_tracer(engine->target), &stopped, error);
+  engine->complete = SUCCEEDED(hr);
+  return hr;
 }
 
 HRESULT
 cordbg_engine_wait(cordbg_engine *engine)
 {
   cordbg_error error = {0};
-  cordbg_reply_stop stopped;
-  HRESULT hr = E_UNEXPECTED;
-  g_rw_lock_writer_lock(&engine->lock);
-  if (engine->state == CORDBG_ENGINE_EMPTY)
-    cordbg_error_set(&error, hr, 0, 0, "the client has no process");
-  else if (engine->state == CORDBG_ENGINE_JOINED)
-    cordbg_error_set(&error, hr, 0, 0, "the session's events go to ICorDebug's callbacks");
-  else if (engine->complete)
-    cordbg_error_set(&error, hr, 0, 0, "a process attached to noninvasively makes no events");
-  else if (engine->state == CORDBG_ENGINE_STOPPING)
-    hr = cordbg_tracer_stop(cordbg_target_tracer(engine->target), &stopped, &error);
-  else
-    hr = cordbg_reader_state(&engine->opened->reader);
-  engine->complete = engine->complete || SUCCEEDED(hr);
-  g_rw_lock_writer_unlock(&engine->lock);
+  cordbg_engine_use use;
+  HRESULT hr = cordbg_engine_enter(&engine->as_client.iface, &use, &error);
+  if (SUCCEEDED(hr)) {
+    g_mutex_lock(&engine->waiting);
+    hr = complete_attach(&use, &error);
+    g_mutex_unlock(&engine->waiting);
+    cordbg_engine_leave(&use);
+  }
   return cordbg_engine_finish(hr, hr, &error);
 }
 
@@ -231,7 +265,7 @@ kill_process(cordbg_engine *engine, cordbg_error *error)
   return cordbg_error_set_errno(error, errno, 0, "process %d cannot be ended", engine->opened->pid);
 }
 
-/* With the lock held exclusively. */
+/* Between begin_change and end_change. */
 static HRESULT
 part(cordbg_engine *engine, cordbg_error *error)
 {
@@ -256,7 +290,7 @@ cordbg_engine_part(cordbg_engine *engine, bool terminate)
 {
   cordbg_error error = {0};
   HRESULT hr = S_OK;
-  g_rw_lock_writer_lock(&engine->lock);
+  begin_change(engine);
   if (engine->state == CORDBG_ENGINE_EMPTY)
     hr = cordbg_error_set(&error, E_UNEXPECTED, 0, 0, "the client has no process");
   else if (terminate && engine->state == CORDBG_ENGINE_JOINED)
@@ -266,7 +300,7 @@ cordbg_engine_part(cordbg_engine *engine, bool terminate)
     hr = kill_process(engine, &error);
   if (SUCCEEDED(hr))
     hr = part(engine, &error);
-  g_rw_lock_writer_unlock(&engine->lock);
+  end_change(engine);
   return cordbg_engine_finish(hr, hr, &error);
 }
 
@@ -280,7 +314,9 @@ dispose(void *object)
     (void)part(engine, NULL);
   if (engine->threads != NULL)
     g_array_free(engine->threads, TRUE);
-  g_rw_lock_clear(&engine->lock);
+  g_mutex_clear(&engine->lock);
+  g_cond_clear(&engine->changed);
+  g_mutex_clear(&engine->waiting);
   g_mutex_clear(&engine->threads_lock);
 }
 
@@ -311,7 +347,9 @@ create(cordbg_target *target, REFIID iid, void **ret)
   cordbg_engine *made = cordbg_object_new(&engine_class);
   if (made == NULL)
     return E_OUTOFMEMORY;
-  g_rw_lock_init(&made->lock);
+  g_mutex_init(&made->lock);
+  g_cond_init(&made->changed);
+  g_mutex_init(&made->waiting);
   g_mutex_init(&made->threads_lock);
   HRESULT hr = S_OK;
   if (target != NULL) {

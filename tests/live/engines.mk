@@ -2,7 +2,7 @@
 # The debugger engines' doors beyond the contracts' rows (memory.mk has those). After memory.mk.
 if HAVE_CMOCKA
 engines_tests = tests/live/test-engines-expressions tests/live/test-engines-extension \
-	tests/live/test-engines-mono
+	tests/live/test-engines-mono tests/live/test-engines-client
 check_PROGRAMS += $(engines_tests)
 TESTS += $(engines_tests)
 tests_live_test_engines_expressions_SOURCES = tests/live/engines-expressions.c $(memory_live_child)
@@ -11,6 +11,9 @@ tests_live_test_engines_expressions_LDADD = $(memory_live_traced)
 tests_live_test_engines_extension_SOURCES = tests/live/engines-extension.c $(memory_live_fixture)
 tests_live_test_engines_extension_CFLAGS = $(memory_live_cflags)
 tests_live_test_engines_extension_LDADD = $(memory_live_traced)
+tests_live_test_engines_client_SOURCES = tests/live/engines-client.c $(memory_live_fixture)
+tests_live_test_engines_client_CFLAGS = $(memory_live_cflags)
+tests_live_test_engines_client_LDADD = $(memory_live_traced)
 tests_live_test_engines_mono_SOURCES = tests/live/engines-mono.c
 tests_live_test_engines_mono_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DHOST='"$(abs_builddir)/samples/windbg-ext/windbg-ext"' \
