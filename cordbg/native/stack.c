@@ -132,6 +132,8 @@ step_by_runtime(cordbg_unwinder *unwinder, const cordbg_managed_frames *managed,
   lend_memory(unwinder, frame, &through);
   hr = managed->unwind(managed->data, tid, &frame->registers, !frame->returns, &found, error);
   take_memory_back();
+  if (FAILED(hr) && unwinder->foreign && unwinder->memory.failures > 0)
+    return hr; /* its caller's routine failed: nothing else will do better */
   if (hr != S_OK)
     return E_NOTIMPL;
   frame->kind = found.stub ? CORDBG_FRAME_STUB : CORDBG_FRAME_MANAGED;
@@ -181,7 +183,7 @@ step_otherwise(cordbg_unwinder *unwinder, const cordbg_managed_frames *managed, 
   if (cordbg_guess_caller(unwinder, frame, &caller->registers, &frame->cfa) == S_OK)
     return S_OK;
   frame->cfa = 0;
-  if (managed) {
+  if (managed && !(unwinder->foreign && unwinder->memory.failures > 0)) {
     struct user_regs_struct here = with_thread_block(unwinder, tid, frame);
     cordbg_read_through through;
     HRESULT hr;

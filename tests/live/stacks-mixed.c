@@ -273,10 +273,196 @@ at_random_stops_mixed_walks_are_whole_and_agree_with_the_program(void **state)
   end(&f);
 }
 
+/* ---- by the caller's routine ---- */
+
+static struct {
+  unsigned calls, fail_at; /* 0: never */
+  GHashTable *pages;       /* that it was asked for */
+} asked;
+
+static bool
+count_call(DWORD64 base, DWORD size, LPDWORD read)
+{
+  asked.calls++;
+  for (DWORD64 page = base / 4096; page <= (base + size - 1) / 4096; page++)
+    g_hash_table_add(asked.pages, (gpointer)(uintptr_t)page);
+  *read = 0;
+  return !asked.fail_at || asked.calls < asked.fail_at;
+}
+
+static BOOL CALLBACK
+read_some(HANDLE process, DWORD64 base, PVOID buffer, DWORD size, LPDWORD read)
+{
+  return count_call(base, size, read) &&
+         cordbg_ReadProcessMemoryProc64(process, base, buffer, size, read);
+}
+
+static BOOL CALLBACK
+read_partly(HANDLE process, DWORD64 base, PVOID buffer, DWORD size, LPDWORD read)
+{
+  return count_call(base, size, read) &&
+         cordbg_ReadProcessMemoryProc64(process, base, buffer, MIN(size, 24), read);
+}
+
+/* As the routine's document suggests: all or nothing. */
+static BOOL CALLBACK
+read_whole(HANDLE process, DWORD64 base, PVOID buffer, DWORD size, LPDWORD read)
+{
+  SIZE_T n = 0;
+  BOOL ok = count_call(base, size, read) &&
+            ReadProcessMemory(process, (LPCVOID)(uintptr_t)base, buffer, size, &n);
+
+  *read = (DWORD)n;
+  return ok;
+}
+
+static size_t
+walk_by(fixture *f, const truth *t, PREAD_PROCESS_MEMORY_ROUTINE64 read, unsigned fail_at,
+        DWORD64 *pcs, DWORD64 *stacks)
+{
+  CONTEXT context = context_of(f, t);
+  STACKFRAME64 frame = {0};
+  size_t count = 0;
+
+  asked.calls = 0;
+  asked.fail_at = fail_at;
+  g_hash_table_remove_all(asked.pages);
+  while (count < FRAMES && StackWalk64(IMAGE_FILE_MACHINE_AMD64, f->process, t->handle, &frame,
+                                       &context, read, NULL, NULL, NULL)) {
+    pcs[count] = frame.AddrPC.Offset;
+    stacks[count++] = frame.AddrStack.Offset;
+  }
+  return count;
+}
+
+static void
+row_002_mixed_walks_read_through_the_callers_routine(void **state)
+{
+  static const PREAD_PROCESS_MEMORY_ROUTINE64 routines[] = {read_some, read_partly, read_whole};
+  static cordbg_frame frames[FRAMES];
+  static DWORD64 pcs[FRAMES], stacks[FRAMES];
+  const char *text = g_getenv("CORDBG_SEED");
+  unsigned seed = text ? (unsigned)strtoul(text, NULL, 0) : (unsigned)g_get_real_time();
+  unsigned managed = 0, cut = 0;
+  fixture f;
+
+  (void)state;
+  printf("seed %u (CORDBG_SEED=%u repeats)\n", seed, seed);
+  asked.pages = g_hash_table_new(g_direct_hash, g_direct_equal);
+  begin(&f);
+  for (unsigned stop = 0; stop < 30; stop++) {
+    g_usleep((gulong)(rand_r(&seed) % 1000));
+    assert_ok(ICorDebugProcess_Stop(f.c.process, 0));
+    if (stop == 0)
+      open_threads(&f);
+    for (size_t i = 0; i < THREADS; i++) {
+      const truth *t = &f.threads[i];
+      size_t expected = walk(&f, t, frames), count;
+      unsigned needed;
+
+      for (size_t k = 0; k < G_N_ELEMENTS(routines); k++) {
+        count = walk_by(&f, t, routines[k], 0, pcs, stacks);
+        assert_int_equal(count, expected);
+        for (size_t n = 0; n < count; n++)
+          assert_int_equal(pcs[n], frames[n].registers.rip);
+        /* Where a frame's return address is saved was asked of the routine. In .NET's frames the
+           runtime's own unwinder reads, in another process. */
+        for (size_t n = 0; n + 1 < count; n++) {
+          bool own = frames[n].kind == CORDBG_FRAME_NATIVE || on_mono();
+
+          if (own && frames[n].kind != CORDBG_FRAME_SIGNAL && frames[n].cfa)
+            assert_true(g_hash_table_contains(asked.pages,
+                                              (gpointer)(uintptr_t)((frames[n].cfa - 8) / 4096)));
+          managed += own && frames[n].kind == CORDBG_FRAME_MANAGED;
+        }
+      }
+      needed = asked.calls;
+      assert_true(needed > 0);
+      /* It fails for good: what was walked until then is right. */
+      for (int turn = 0; turn < 3; turn++) {
+        count = walk_by(&f, t, read_whole, 1 + (unsigned)rand_r(&seed) % needed, pcs, stacks);
+        assert_true(count >= 1 && count <= expected);
+        cut += count < expected;
+        for (size_t n = 0; n < count; n++)
+          assert_int_equal(pcs[n], frames[n].registers.rip);
+      }
+    }
+    assert_ok(ICorDebugProcess_Continue(f.c.process, FALSE));
+  }
+  assert_true(!on_mono() || managed > 100);
+  assert_true(cut > 10);
+  end(&f);
+  g_hash_table_unref(asked.pages);
+}
+
+/* ---- names by DbgHelp ---- */
+
+static void
+names_and_lines_by_dbghelp_are_those_of_native_and_managed_code_alike(void **state)
+{
+  static cordbg_frame frames[FRAMES];
+  unsigned managed = 0, native = 0, native_lines = 0, managed_lines = 0;
+  fixture f;
+
+  (void)state;
+  begin(&f);
+  for (unsigned stop = 0; stop < 20; stop++) {
+    g_usleep(500);
+    assert_ok(ICorDebugProcess_Stop(f.c.process, 0));
+    if (stop == 0)
+      open_threads(&f);
+    size_t count = walk(&f, &f.threads[stop % THREADS], frames);
+    for (size_t i = 0; i < count; i++) {
+      struct {
+        SYMBOL_INFO info;
+        char room[512];
+      } symbol = {.info = {.SizeOfStruct = sizeof(SYMBOL_INFO), .MaxNameLen = 512}};
+      IMAGEHLP_LINE64 line = {.SizeOfStruct = sizeof(line)};
+      DWORD64 address = frames[i].registers.rip - frames[i].returns, offset = 0;
+      int number = number_at(&f, &frames[i]);
+
+      if (number < 1)
+        continue;
+      assert_true(SymFromAddr(f.process, address, &offset, &symbol.info));
+      assert_string_equal(symbol.info.Name, names[number]);
+      assert_int_equal(symbol.info.Address + offset, address);
+      assert_true(offset < symbol.info.Size);
+      assert_true(SymGetModuleBase64(f.process, address) == symbol.info.ModBase);
+      if (number < 10) {
+        managed++;
+        assert_int_equal(symbol.info.Index >> 24, 6); /* mdtMethodDef */
+      } else {
+        native++;
+        assert_int_equal(symbol.info.Index, 0);
+        assert_true(symbol.info.ModBase != 0);
+      }
+      if (!SymGetLineFromAddr64(f.process, address, NULL, &line))
+        continue;
+      if (number < 10) {
+        managed_lines++;
+        assert_non_null(strstr(line.FileName, "Transitions.cs"));
+        assert_in_range(line.LineNumber, 20, 120);
+      } else {
+        native_lines++;
+        assert_non_null(strstr(line.FileName, "transitions-library.c"));
+        assert_in_range(line.LineNumber, 20, 120);
+      }
+    }
+    assert_ok(ICorDebugProcess_Continue(f.c.process, FALSE));
+  }
+  assert_true(managed > 20 && native > 5);
+  assert_int_equal(native_lines, native);
+  if (managed_lines * 10 < managed * 9)
+    fail_msg("%u of %u managed frames have a line", managed_lines, managed);
+  end(&f);
+}
+
 int
 main(void)
 {
   const struct CMUnitTest tests[] = {
+      CASE_ON_BOTH(names_and_lines_by_dbghelp_are_those_of_native_and_managed_code_alike),
+      CASE_ON_ALL(row_002_mixed_walks_read_through_the_callers_routine),
       CASE_ON_ALL(at_random_stops_mixed_walks_are_whole_and_agree_with_the_program),
   };
 
