@@ -305,7 +305,8 @@ on_interrupt_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours, boo
       return;
     }
   }
-  tracee->restarts = cordbg_tracee_in_restart(tracing, tracee, ours);
+  tracee->restarts = (tracee->mended && cordbg_tracee_begins_again(tracee)) ||
+                     cordbg_tracee_in_restart(tracing, tracee, ours);
   stay_or_go(tracing, tracee, CORDBG_STOP_INTERRUPT);
 }
 
@@ -332,7 +333,8 @@ on_syscall_stop(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours)
   tracee->felt_interrupt = false;
   if (ours && cordbg_tracee_fetch(tracee))
     tracee->restarts = cordbg_tracee_in_restart(tracing, tracee, true);
-  if (tracee->steps && !tracee->restarts && tracee->process->target && cordbg_tracee_fetch(tracee)) {
+  if (tracee->steps && !tracee->restarts && tracee->process->target &&
+      cordbg_tracee_fetch(tracee)) {
     tracee->stop = CORDBG_STOP_SYSCALL_EXIT;
     tracee->step_leak = CORDBG_STEP_PLAIN;
     cordbg_tracee_step_done(tracing, tracee);
@@ -432,6 +434,8 @@ on_stop(cordbg_tracing *tracing, int tid, int status)
     on_syscall_stop(tracing, tracee, ours);
   } else if (event == PTRACE_EVENT_STOP) {
     tracee->entering = false;
+    /* A stop before the call begins again changes nothing: a signal may still be on its way. */
+    tracee->mended = mended;
     if (signal == SIGTRAP) {
       on_interrupt_stop(tracing, tracee, ours || mid_call, armed);
     } else {

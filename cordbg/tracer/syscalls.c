@@ -86,6 +86,13 @@ cordbg_tracee_in_restart(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ou
   return true;
 }
 
+bool
+cordbg_tracee_begins_again(const cordbg_tracee *tracee)
+{
+  const struct user_regs_struct *registers = &tracee->registers;
+  return registers->rip == tracee->mended_at && (int64_t)registers->orig_rax < 0;
+}
+
 void
 cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, bool mended)
 {
@@ -93,7 +100,7 @@ cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, bool men
   if (!cordbg_tracee_fetch(tracee))
     return;
   struct user_regs_struct *registers = &tracee->registers;
-  mended = mended && registers->rip == tracee->mended_at && (int64_t)registers->orig_rax < 0;
+  mended = mended && cordbg_tracee_begins_again(tracee);
   if (mended && cordbg_tracee_has_handler(tracee, tracee->signal)) {
     /* The signal would have ended the call: what it answered was right. */
     registers->rax = (unsigned long long)-(long long)EINTR;

@@ -290,6 +290,8 @@ void cordbg_tracing_heal_survivors(cordbg_tracing *tracing);
 /* ---- syscalls.c ---- */
 /* At a stop in a system call: true when the resume starts the call again; mends EINTR. */
 bool cordbg_tracee_in_restart(cordbg_tracing *tracing, cordbg_tracee *tracee, bool ours);
+/* The registers are those that mending made. */
+bool cordbg_tracee_begins_again(const cordbg_tracee *tracee);
 /* At a signal-delivery stop: what an interrupted call answers. mended: its EINTR was turned into a
    restart at the stop before. */
 void cordbg_tracee_on_signal(cordbg_tracing *tracing, cordbg_tracee *tracee, bool mended);
