@@ -2,12 +2,15 @@
 # What an interop debugger hears: of the tracer alone, and through ICorDebug.
 if HAVE_CMOCKA
 interop_tests = tests/live/interop-tracer tests/live/interop-events tests/live/interop-exceptions \
-	tests/live/interop-sample tests/live/interop-traps
+	tests/live/interop-sample tests/live/interop-traps tests/live/interop-rows
 check_PROGRAMS += $(interop_tests)
 TESTS += $(interop_tests)
 tests_live_interop_tracer_SOURCES = tests/live/interop-tracer.c $(tracer_live_sources)
 tests_live_interop_tracer_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_interop_tracer_LDADD = $(tracer_live_libraries)
+tests_live_interop_rows_SOURCES = tests/live/interop-rows.c $(tracer_live_sources)
+tests_live_interop_rows_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_interop_rows_LDADD = $(tracer_live_libraries)
 
 # The library of the program Trouble is loaded into a runtime: no sanitizers.
 check_LTLIBRARIES += tests/live/libinterop-trouble.la
