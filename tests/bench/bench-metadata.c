@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The metadata rows: opening the core library and finding a method by name, cold (a new image each
- * time, its file in the page cache), and walking all methods with their names and signatures.
+ * time, its file in the page cache), and walking all methods with their names and signatures; alone
+ * and beside System.Reflection.Metadata (reflection.cs, a process that does the same on request;
+ * its code is compiled by then: the rounds before the measured ones are its own).
  */
 #include "config.h"
 
+#include <glib.h>
 #include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "cordbg/metadata/image.h"
 #include "cordbg/metadata/signature.h"
 #include "tests/bench/bench.h"
 
+enum { WARM_UP = 40 };
+
 typedef struct fixture {
   char path[512];
+  FILE *ask, *answer; /* of System.Reflection.Metadata's process; NULL: there is none */
+  pid_t pid;
 } fixture;
 
 /* .NET's core library, else Mono's. */
@@ -93,6 +102,83 @@ walk_methods(void *data)
   return methods > 1000 ? took : -1;
 }
 
+static double
+ask(fixture *f, const char *what)
+{
+  char line[64];
+  fprintf(f->ask, "%s %s\n", what, f->path);
+  fflush(f->ask);
+  if (!fgets(line, sizeof line, f->answer))
+    return -1;
+  return strtod(line, NULL);
+}
+
+static double
+reflection_open(void *data)
+{
+  return ask(data, "open");
+}
+
+static double
+reflection_walk(void *data)
+{
+  return ask(data, "walk");
+}
+
+/* Starts it and lets it compile its code. */
+static bool
+start_reflection(fixture *f)
+{
+  char *argv[] = {(char *)"dotnet", (char *)"tests/bench/net/reflection.dll", NULL};
+  gint in = -1, out = -1;
+  if (access(argv[1], R_OK) != 0 ||
+      !g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
+                                NULL, NULL, &f->pid, &in, &out, NULL, NULL))
+    return false;
+  f->ask = fdopen(in, "w");
+  f->answer = fdopen(out, "r");
+  for (int i = 0; i < WARM_UP; i++)
+    if (ask(f, "open") < 0 || ask(f, "walk") < 0)
+      return false;
+  return true;
+}
+
+static void
+stop_reflection(fixture *f)
+{
+  if (!f->ask)
+    return;
+  fclose(f->ask); /* its end of input: it ends */
+  fclose(f->answer);
+  waitpid(f->pid, NULL, 0);
+}
+
+static void
+beside_reflection(fixture *f)
+{
+  if (!start_reflection(f)) {
+    bench_skip("beside System.Reflection.Metadata", "dotnet or its compiler is not installed");
+  } else {
+    bench_compare(&(bench_job){.row = "open and find, beside System.Reflection.Metadata",
+                               .unit = "us",
+                               .threads = 1,
+                               .ratio = BENCH_AT_MOST,
+                               .goal = 1,
+                               .ours = open_and_find,
+                               .bare = reflection_open,
+                               .data = f});
+    bench_compare(&(bench_job){.row = "all methods, beside System.Reflection.Metadata",
+                               .unit = "ms",
+                               .threads = 1,
+                               .ratio = BENCH_AT_MOST,
+                               .goal = 1,
+                               .ours = walk_methods,
+                               .bare = reflection_walk,
+                               .data = f});
+  }
+  stop_reflection(f);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -116,5 +202,6 @@ main(int argc, char **argv)
                              .goal = 15e6,
                              .ours = walk_methods,
                              .data = &f});
+  beside_reflection(&f);
   return bench_end();
 }

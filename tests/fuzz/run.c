@@ -223,7 +223,6 @@ main(int argc, char **argv)
     good = run_mutation(seed, n, NULL) && good;
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  printf("%u files and %lu mutations, %ld MiB at most\n", file_count, runs,
-         usage.ru_maxrss / 1024);
+  printf("%u files and %lu mutations, %ld MiB at most\n", file_count, runs, usage.ru_maxrss / 1024);
   return good ? 0 : 1;
 }
