@@ -2,7 +2,8 @@
 # The debugger engines' doors beyond the contracts' rows (memory.mk has those). After memory.mk.
 if HAVE_CMOCKA
 engines_tests = tests/live/test-engines-expressions tests/live/test-engines-extension \
-	tests/live/test-engines-mono tests/live/test-engines-client
+	tests/live/test-engines-mono tests/live/test-engines-client \
+	tests/live/test-engines-spaces
 check_PROGRAMS += $(engines_tests)
 TESTS += $(engines_tests)
 tests_live_test_engines_expressions_SOURCES = tests/live/engines-expressions.c $(memory_live_child)
@@ -14,6 +15,9 @@ tests_live_test_engines_extension_LDADD = $(memory_live_traced)
 tests_live_test_engines_client_SOURCES = tests/live/engines-client.c $(memory_live_fixture)
 tests_live_test_engines_client_CFLAGS = $(memory_live_cflags)
 tests_live_test_engines_client_LDADD = $(memory_live_traced)
+tests_live_test_engines_spaces_SOURCES = tests/live/engines-spaces.c $(memory_live_fixture)
+tests_live_test_engines_spaces_CFLAGS = $(memory_live_cflags)
+tests_live_test_engines_spaces_LDADD = $(memory_live_traced)
 tests_live_test_engines_mono_SOURCES = tests/live/engines-mono.c
 tests_live_test_engines_mono_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DHOST='"$(abs_builddir)/samples/windbg-ext/windbg-ext"' \
