@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -18,6 +19,8 @@
 #include "runtime-shim/coreclr/dac-private.h"
 
 #define DAC_NAME "libmscordaccore.so"
+#define VERSION_MARK "@(#)Version "
+#define VERSION_SEARCH (1u << 20) /* bytes at the end of a file in which its version is said */
 
 /* ---- Who the target is ---- */
 
@@ -107,7 +110,27 @@ check_file(int fd, int pid, const char *path, cordbg_error *error)
   return S_OK;
 }
 
-/* A DAC built for another C library says so in what it needs. */
+/* What is mapped behind a file's end would kill the host by SIGBUS. */
+static bool
+is_whole(int fd)
+{
+  Elf64_Ehdr header;
+  Elf64_Phdr segment;
+  struct stat status;
+
+  if (fstat(fd, &status) != 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+      header.e_phentsize != sizeof segment)
+    return false;
+  for (unsigned i = 0; i < header.e_phnum; i++) {
+    off_t at = (off_t)(header.e_phoff + i * sizeof segment);
+    if (pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment ||
+        segment.p_filesz > (uint64_t)status.st_size ||
+        segment.p_offset > (uint64_t)status.st_size - segment.p_filesz)
+      return false;
+  }
+  return true;
+}
+
 static HRESULT
 check_image(int fd, const char *path, cordbg_error *error)
 {
@@ -120,7 +143,51 @@ check_image(int fd, const char *path, cordbg_error *error)
   if (head[18] != 62 /* EM_X86_64 */ || head[19] != 0)
     return cordbg_error_set(error, CORDBG_E_INCOMPATIBLE_PLATFORMS, 0, 0,
                             "%.150s is for another processor than x86-64", path);
+  if (!is_whole(fd))
+    return cordbg_error_set(error, CORDBG_E_INCOMPATIBLE_PLATFORMS, 0, 0,
+                            "%.150s is cut: it is shorter than its segments", path);
   return S_OK;
+}
+
+/* ---- The DAC's version is the runtime's ---- */
+
+/* Both say "@(#)Version 10.0.1226.42308 @Commit: ..." in their data, at the end of the file. */
+static char *
+version_of(int fd)
+{
+  struct stat status;
+
+  if (fstat(fd, &status) != 0 || status.st_size <= 0)
+    return NULL;
+  size_t size = (size_t)MIN((off_t)VERSION_SEARCH, status.st_size);
+  g_autofree char *data = g_malloc(size);
+  ssize_t got = pread(fd, data, size, status.st_size - (off_t)size);
+  const char *mark = got > 0 ? memmem(data, (size_t)got, VERSION_MARK, strlen(VERSION_MARK)) : NULL;
+  if (!mark)
+    return NULL;
+  mark += strlen(VERSION_MARK);
+  size_t length = 0, left = (size_t)(data + got - mark);
+  while (length < left && length < 40 && (g_ascii_isdigit(mark[length]) || mark[length] == '.'))
+    length++;
+  return length ? g_strndup(mark, length) : NULL;
+}
+
+/* A DAC of another version reads structures where they are not: it has no check of its own. */
+static HRESULT
+check_version(int fd, int pid, const char *path, const char *library, cordbg_error *error)
+{
+  int runtime = open_in_root(pid, library);
+
+  if (runtime < 0)
+    return S_OK; /* deleted since: what is loaded says nothing against it */
+  g_autofree char *theirs = version_of(runtime);
+  g_autofree char *its = version_of(fd);
+  close(runtime);
+  if (!theirs || !its || strcmp(theirs, its) == 0)
+    return S_OK;
+  return cordbg_error_set(error, CORDBG_E_INCOMPATIBLE_PLATFORMS, 0, 0,
+                          "%.120s is of version %s, the runtime of %s: it needs its own", path, its,
+                          theirs);
 }
 
 HRESULT
@@ -143,6 +210,8 @@ cordbg_dac_open_file(int pid, const char *library, int *ret, cordbg_error *error
   HRESULT hr = check_file(fd, pid, path, error);
   if (SUCCEEDED(hr))
     hr = check_image(fd, path, error);
+  if (SUCCEEDED(hr))
+    hr = check_version(fd, pid, path, library, error);
   if (FAILED(hr)) {
     close(fd);
     return hr;

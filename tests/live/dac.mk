@@ -2,8 +2,8 @@
 # The DAC host on real .NET processes.
 if HAVE_CMOCKA
 dac_live_tests = tests/live/test-dac-queries tests/live/test-coreclr-unwind \
-	tests/live/test-dac-resilience
-check_PROGRAMS += $(dac_live_tests) tests/live/dac-impostor
+	tests/live/test-dac-resilience tests/live/test-dac-errors
+check_PROGRAMS += $(dac_live_tests) tests/live/dac-impostor tests/live/dac-aot
 TESTS += $(dac_live_tests)
 tests_live_test_dac_queries_SOURCES = tests/live/dac-queries.c
 tests_live_test_dac_queries_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
@@ -16,6 +16,12 @@ tests_live_test_dac_resilience_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_
 tests_live_dac_impostor_SOURCES = tests/live/dac-impostor.c
 tests_live_dac_impostor_CFLAGS = -std=gnu11 $(WARNING_CFLAGS)
 tests_live_dac_impostor_LDFLAGS =
+tests_live_test_dac_errors_SOURCES = tests/live/dac-errors.c $(mono_live_support)
+tests_live_test_dac_errors_CFLAGS = $(mono_live_cflags)
+tests_live_test_dac_errors_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
+tests_live_dac_aot_SOURCES = tests/live/dac-aot.c
+tests_live_dac_aot_CFLAGS = -std=gnu11 $(WARNING_CFLAGS)
+tests_live_dac_aot_LDFLAGS = -rdynamic
 tests_live_test_coreclr_unwind_SOURCES = tests/live/unwind.c $(mono_live_support)
 tests_live_test_coreclr_unwind_CFLAGS = $(mono_live_cflags) -DUNWIND_ON_NET
 tests_live_test_coreclr_unwind_LDADD = $(mono_live_ldadd)
