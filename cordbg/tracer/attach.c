@@ -225,15 +225,17 @@ seize_pass(cordbg_tracing *tracing, seizing *state)
   return done;
 }
 
-/* A session that ends just now keeps threads until its tracer's process has ended. */
+/* A session that ends just now keeps threads until its tracer's process has ended. Not when the
+ * client is dead: two tracers whose clients were killed would wait for each other. */
 static bool
-await_holder(int holder, uint64_t until)
+await_holder(const cordbg_tracing *tracing, int holder, uint64_t until)
 {
   int pidfd = (int)syscall(SYS_pidfd_open, holder, 0);
-  struct pollfd polled = {.fd = pidfd, .events = POLLIN};
+  struct pollfd polled[] = {{.fd = pidfd, .events = POLLIN},
+                            {.fd = tracing->client_fd, .events = POLLIN}};
   bool ended = pidfd < 0;
-  for (uint64_t now; !ended && (now = cordbg_tracing_now()) < until;)
-    ended = poll(&polled, 1, (int)((until - now) / 1000000u) + 1) > 0;
+  for (uint64_t now; !ended && polled[1].revents == 0 && (now = cordbg_tracing_now()) < until;)
+    ended = poll(polled, 2, (int)((until - now) / 1000000u) + 1) > 0 && polled[0].revents != 0;
   if (pidfd >= 0)
     close(pidfd);
   return ended;
@@ -250,7 +252,7 @@ seize_all(cordbg_tracing *tracing, int pid, cordbg_error *error)
                  ? explain_refusal(pid, error)
                  : cordbg_error_set_errno(error, errno, 0, "cannot attach to process %d: %s", pid,
                                           strerror(errno));
-    if (state.holder != 0 && !await_holder(state.holder, until))
+    if (state.holder != 0 && !await_holder(tracing, state.holder, until))
       return cordbg_error_set(error, CORDBG_E_DEBUGGER_ALREADY_ATTACHED, EBUSY, 0,
                               "a thread of process %d is being debugged, by process %d", pid,
                               state.holder);

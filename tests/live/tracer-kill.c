@@ -8,11 +8,14 @@
 #include "tests/live/tracer-support.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +27,9 @@ __asm__(".text\n"
 extern long kill_add(long), kill_sse(long);
 
 static test_stage *the_stage;
+
+/* stage->count: the three threads', then what the client has done. */
+enum { CLIENT_STEPS = 3, STEPS_OF_INTEREST = 60 };
 
 static void *
 work(void *data)
@@ -43,7 +49,7 @@ doze(void *data)
 {
   (void)data;
   for (;;)
-    usleep(1000);
+    poll(NULL, 0, 1);
   return NULL;
 }
 
@@ -61,16 +67,23 @@ work_body(test_stage *stage)
 
 /* The client that is going to be killed: it does all that changes the target, over and over. */
 static void
-be_client(int target, int keeps_socket)
+be_client(int target, test_stage *stage, int keeps_socket)
 {
   cordbg_tracer *tracer;
   cordbg_event event;
   cordbg_error error;
   const uint64_t sites[2] = {at(kill_add), at(kill_sse)};
   cordbg_plant_result results[2];
+  _Atomic long *steps = &stage->count[CLIENT_STEPS];
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (FAILED(cordbg_tracer_start(&tracer, &error)) ||
-      FAILED(cordbg_tracer_attach(tracer, target, &error))) {
+  ++*steps;
+  HRESULT hr = cordbg_tracer_start(&tracer, &error);
+  if (SUCCEEDED(hr)) {
+    stage->tid = cordbg_tracer_tracer_pid(tracer);
+    ++*steps;
+    hr = cordbg_tracer_attach(tracer, target, &error);
+  }
+  if (FAILED(hr)) {
     fprintf(stderr, "%s\n", error.sentence);
     _exit(2);
   }
@@ -81,17 +94,50 @@ be_client(int target, int keeps_socket)
     _exit(0);
   }
   for (;;) {
+    ++*steps;
     cordbg_tracer_plant(tracer, CORDBG_LAYER_MANAGED, sites, 2, results, &error);
     for (int i = 0; i < 20; i++) {
-      if (cordbg_tracer_next_event(tracer, CORDBG_CHANNEL_MANAGED, 1000, &event, &error) != S_OK)
+      ++*steps;
+      if (cordbg_tracer_next_event(tracer, CORDBG_CHANNEL_MANAGED, 60000, &event, &error) != S_OK)
         _exit(3);
       cordbg_tracer_continue(tracer, &error);
     }
     cordbg_tracer_stop(tracer, NULL, &error);
+    ++*steps;
     cordbg_tracer_remove(tracer, CORDBG_LAYER_MANAGED, sites, 2, results, &error);
     cordbg_tracer_continue(tracer, &error);
     while (cordbg_tracer_next_event(tracer, CORDBG_CHANNEL_MANAGED, 0, &event, &error) == S_OK)
       cordbg_tracer_continue(tracer, &error);
+  }
+}
+
+/* Forks a client and kills it at a random moment of what it does. */
+static void
+kill_a_client(test_session *s, int keeps_socket)
+{
+  s->stage->count[CLIENT_STEPS] = 0;
+  s->stage->tid = 0;
+  fflush(NULL);
+  int client = fork();
+  if (client == 0)
+    be_client(s->pid, s->stage, keeps_socket);
+  await_long(&s->stage->count[CLIENT_STEPS], rand() % STEPS_OF_INTEREST);
+  for (int i = rand() % 100; i > 0; i--)
+    sched_yield();
+  kill(client, SIGKILL);
+  while (waitpid(client, NULL, 0) < 0 && errno == EINTR)
+    continue;
+}
+
+/* The dead client's tracer; one that had not begun to attach will not. */
+static void
+await_tracer(const test_session *s)
+{
+  int end = s->stage->tid != 0 ? (int)syscall(SYS_pidfd_open, s->stage->tid, 0) : -1;
+  struct pollfd polled = {.fd = end, .events = POLLIN};
+  if (end >= 0) {
+    assert_int_equal(poll(&polled, 1, 60000), 1);
+    close(end);
   }
 }
 
@@ -122,15 +168,10 @@ row_28_the_client_is_killed_at_any_moment(void **state)
   session_fork(&s, work_body);
   await_int(&s.stage->ready, 3);
   for (int i = 0; i < kills; i++) {
-    int client = fork();
-    if (client == 0)
-      be_client(s.pid, i % 5 == 4);
-    usleep((useconds_t)(rand() % 20000));
-    kill(client, SIGKILL);
+    kill_a_client(&s, i % 5 == 4);
     uint64_t killed = now_us();
-    while (waitpid(client, NULL, 0) < 0 && errno == EINTR)
-      continue;
-    if (!is_free(s.pid))
+    await_tracer(&s);
+    if (tracer_of(s.pid) != 0)
       fail_msg("kill %d: still traced by %d, state %c", i, tracer_of(s.pid), state_of(s.pid));
     times[i] = now_us() - killed;
     if (raw_byte(&s, at(kill_add)) == CORDBG_TRAP || raw_byte(&s, at(kill_sse)) == CORDBG_TRAP)
@@ -145,8 +186,8 @@ row_28_the_client_is_killed_at_any_moment(void **state)
   next_hit(&s, at(kill_add));
   session_detach(&s);
   qsort(times, (size_t)kills, sizeof *times, compare);
-  printf("%d kills; target free again after (us): median %llu, 99%% %llu, most %llu\n", kills,
-         (unsigned long long)times[kills / 2], (unsigned long long)times[kills * 99 / 100],
+  printf("%d kills; target free, its tracer ended, after (us): median %llu, 99%% %llu, most %llu\n",
+         kills, (unsigned long long)times[kills / 2], (unsigned long long)times[kills * 99 / 100],
          (unsigned long long)times[kills - 1]);
   free(times);
   session_end(&s);
@@ -183,13 +224,9 @@ row_30_the_target_is_killed_while_its_bytes_go_back(void **state)
     int status;
     session_fork(&s, work_body);
     await_int(&s.stage->ready, 3);
-    int client = fork();
-    if (client == 0)
-      be_client(s.pid, 0);
-    usleep((useconds_t)(rand() % 10000));
-    kill(client, SIGKILL);
+    kill_a_client(&s, 0);
     kill(s.pid, SIGKILL);
-    waitpid(client, NULL, 0);
+    await_tracer(&s);
     assert_int_equal(waitpid(s.pid, &status, 0), s.pid);
     assert_int_equal(status, SIGKILL);
     s.pid = 0;

@@ -112,6 +112,18 @@ rewrite_body(test_stage *stage)
   pause();
 }
 
+/* Traps are looked after at stops, now and then: stops until it was found. */
+static bool
+is_found_lost(void *data)
+{
+  test_session *s = data;
+  halt(s);
+  if (statistics_of(s).lost > 0)
+    return true;
+  go_on(s);
+  return false;
+}
+
 static void
 row_20_a_trap_that_the_program_wrote_over_is_armed_again(void **state)
 {
@@ -122,8 +134,7 @@ row_20_a_trap_that_the_program_wrote_over_is_armed_again(void **state)
   assert_int_equal(plant(&s, CORDBG_LAYER_MANAGED, site), code_add[0]);
   s.stage->go = 1;
   await_int(&s.stage->ready, 2);
-  usleep(60000); /* traps are looked after at stops, at most every 50 ms */
-  halt(&s);
+  assert_true(await_until(is_found_lost, &s, 60000));
   assert_int_equal(statistics_of(&s).lost, 1);
   assert_int_equal(raw_byte(&s, site), CORDBG_TRAP);
   assert_int_equal(seen_byte(&s, CORDBG_VIEW_CLIENT, site), code_sse[0]);

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 static uint64_t
 now_ms(void)
@@ -38,7 +38,7 @@ session_fork(test_session *session, debuggee_body body)
   assert_true(session->pid >= 0);
   if (session->pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    alarm(120);
+    alarm(300);
     body(session->stage);
     _exit(0);
   }
@@ -102,6 +102,19 @@ await_long(_Atomic long *number, long least)
       fail_msg("%ld of %ld after %d ms", *number, least, PATIENCE_MS);
     sched_yield();
   }
+}
+
+void
+a_moment(void)
+{
+  int status = -1;
+  fflush(NULL);
+  int child = fork();
+  if (child == 0)
+    _exit(0);
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    continue;
+  assert_int_equal(status, 0);
 }
 
 bool
@@ -261,7 +274,7 @@ free_now(void *data)
 bool
 is_free(int pid)
 {
-  return await_until(free_now, &pid, 5000);
+  return await_until(free_now, &pid, PATIENCE_MS);
 }
 
 bool

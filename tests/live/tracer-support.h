@@ -2,7 +2,7 @@
 /*
  * What the live tests of the tracer share. A debuggee is a forked child of the test that runs one
  * function: its code lies where the test's does, so that a test names a trap by a C symbol, and it
- * counts in a page that both see. It dies with the test, and by itself after two minutes.
+ * counts in a page that both see. It dies with the test, and by itself after five minutes.
  */
 #ifndef TESTS_LIVE_TRACER_SUPPORT_H
 #define TESTS_LIVE_TRACER_SUPPORT_H
@@ -57,6 +57,8 @@ void session_end(test_session *session);
 /* Waits, at most some seconds, until the shared number is at least that. */
 void await_int(_Atomic int *number, int least);
 void await_long(_Atomic long *number, long least);
+/* A moment that is an event: another process has begun, run and ended. */
+void a_moment(void);
 /* true when a condition came to hold within the time; checked with sched_yield between. */
 bool await_until(bool (*holds)(void *data), void *data, int timeout_ms);
 
@@ -73,7 +75,7 @@ bool await_until(bool (*holds)(void *data), void *data, int timeout_ms);
 uint8_t plant(test_session *session, cordbg_layer layer, uint64_t address);
 int plant_status(test_session *session, cordbg_layer layer, uint64_t address);
 uint8_t take_away(test_session *session, cordbg_layer layer, uint64_t address);
-/* The next event of the managed channel; fails the test after ten seconds. */
+/* The next event of the managed channel; fails the test after a minute. */
 cordbg_event next_event(test_session *session);
 /* The same, and it must be a trap at address. */
 cordbg_event next_hit(test_session *session, uint64_t address);
