@@ -20,9 +20,10 @@
  * last.
  *
  * Which breakpoints a hit is told for: those of the site whose function belongs to the domain of
- * the hit; when there is none, all of the site. So a client that sets a breakpoint once for each
- * module it is told of (one per domain) hears of each hit once, as with Microsoft's
- * implementation, and a client that set just one misses no domain.
+ * the hit; when there is none, all of the site. Of these, those whose function is in the body's very
+ * module; when there is none, all. So a client that sets a breakpoint once for each module it is
+ * told of (one per domain, or one per load context that loaded the file) hears of each hit once, as
+ * with Microsoft's implementation, and a client that set just one misses none.
  */
 #include "cordbg/icordebug/private.h"
 
@@ -143,6 +144,7 @@ bind_at(cordbg_breakpoint *breakpoint, const cordbg_rt_code *body, uint64_t addr
     site = g_new0(cordbg_site, 1);
     site->address = address;
     site->domain = body->domain;
+    site->module = body->module;
     site->breakpoints = g_ptr_array_new();
     g_hash_table_insert(session->sites, GSIZE_TO_POINTER(address), site);
   }
@@ -422,11 +424,19 @@ cordbg_breakpoints_module_gone(cordbg_session *session, cordbg_module *module, H
 
 /* ---- Hits ---- */
 
+/* 0 for the domain, or for the module: any. */
 static bool
-any_of_domain(const cordbg_site *site, cordbg_rt_id domain)
+belongs(const cordbg_breakpoint *breakpoint, cordbg_rt_id domain, cordbg_rt_id module)
+{
+  return (domain == 0 || breakpoint->domain == domain) &&
+         (module == 0 || breakpoint->function->method.module == module);
+}
+
+static bool
+any_belongs(const cordbg_site *site, cordbg_rt_id domain, cordbg_rt_id module)
 {
   for (guint i = 0; i < site->breakpoints->len; i++)
-    if (((cordbg_breakpoint *)site->breakpoints->pdata[i])->domain == domain)
+    if (belongs(site->breakpoints->pdata[i], domain, module))
       return true;
   return false;
 }
@@ -458,10 +468,11 @@ cordbg_breakpoints_hit(cordbg_session *session, const cordbg_event *event)
                (unsigned long long)event->address, event->tid, error.sentence);
     return;
   }
-  bool only_domain = any_of_domain(site, where);
+  cordbg_rt_id only_domain = any_belongs(site, where, 0) ? where : 0;
+  cordbg_rt_id only_module = any_belongs(site, only_domain, site->module) ? site->module : 0;
   for (guint i = 0; i < site->breakpoints->len; i++) {
     cordbg_breakpoint *breakpoint = site->breakpoints->pdata[i];
-    if (!only_domain || breakpoint->domain == where)
+    if (belongs(breakpoint, only_domain, only_module))
       cordbg_dispatch_queue(session, CORDBG_CALLBACK_BREAKPOINT, domain, thread, breakpoint, S_OK);
   }
 }

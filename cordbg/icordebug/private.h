@@ -177,6 +177,7 @@ typedef struct cordbg_breakpoint {
 typedef struct cordbg_site {
   uint64_t address;
   cordbg_rt_id domain;    /* of the body; 0: shared */
+  cordbg_rt_id module;    /* of the body */
   GPtrArray *breakpoints; /* borrowed: an active breakpoint is owned by the session */
 } cordbg_site;
 

@@ -163,8 +163,6 @@ HRESULT cordbg_coreclr_meet_code(cordbg_runtime *runtime, uint64_t method_desc, 
                                  cordbg_rt_code *ret, cordbg_error *error);
 /* Codes of a module that ends: CODE_FREED for each known one. */
 void cordbg_coreclr_free_codes_of(cordbg_runtime *runtime, cordbg_rt_id module, GArray *events);
-/* At a stop: known bodies that are gone (dynamic methods, collectible code) -> CODE_FREED. */
-HRESULT cordbg_coreclr_scan_codes(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
 HRESULT cordbg_coreclr_il_map(cordbg_runtime *runtime, cordbg_rt_id code, cordbg_rt_map **map,
                               size_t *count, cordbg_error *error);
 HRESULT cordbg_coreclr_unwind(cordbg_runtime *runtime, int32_t tid,
