@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * attach-break: attaches to a running managed program, stops at a method or line N times, prints
- * how many hits a second that were, and is gone. The program runs on.
+ * how many hits a second that were, and is gone. The program runs on; one that it launched ends.
  */
 #include <getopt.h>
 #include <pthread.h>
@@ -16,6 +16,7 @@ typedef struct counting {
   driver_break wanted;
   GPtrArray *breakpoints;
   unsigned long limit;
+  bool launched;
   pthread_mutex_t lock;
   pthread_cond_t changed;
   unsigned long hits;
@@ -47,12 +48,13 @@ on_load_module(void *data, ICorDebugModule *module)
   return check_break(count, false);
 }
 
-/* Threads are told behind all modules. */
+/* Threads are told behind all modules that are there; a launched program loads its own later. */
 static bool
 on_create_thread(void *data, ICorDebugThread *thread)
 {
+  counting *count = data;
   (void)thread;
-  return check_break(data, true);
+  return count->launched || check_break(count, true);
 }
 
 /* The process is stopped while this runs; returning true lets it go on. */
@@ -87,17 +89,17 @@ on_exit_process(void *data, ICorDebugProcess *process)
 }
 
 static void
-parse_arguments(counting *count, int argc, char **argv, DWORD *pid)
+parse_arguments(counting *count, int argc, char **argv, DWORD *pid, char ***launch)
 {
-  static const struct option options[] = {{"pid", required_argument, NULL, 'p'},
-                                          {"break", required_argument, NULL, 'b'},
-                                          {"count", required_argument, NULL, 'n'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+      {"pid", required_argument, NULL, 'p'},   {"break", required_argument, NULL, 'b'},
+      {"count", required_argument, NULL, 'n'}, {"launch", no_argument, NULL, 'l'},
+      {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
   int option;
   opterr = 0;
   count->limit = 1000;
-  while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1)
+  /* What stands behind --launch is the program's. */
+  while (*launch == NULL && (option = getopt_long(argc, argv, "+:", options, NULL)) != -1)
     if (option == 'p')
       *pid = driver_parse_pid(optarg);
     else if (option == 'b')
@@ -107,14 +109,21 @@ parse_arguments(counting *count, int argc, char **argv, DWORD *pid)
       count->limit = strtoul(optarg, &end, 10);
       if (end == optarg || *end != '\0' || count->limit < 2 || *optarg == '-')
         driver_fail(DRIVER_USAGE, "--count '%s': give a number of at least 2", optarg);
-    } else if (option == 'h') {
-      puts("attach-break --pid PID --break Namespace.Class:Method[@IL]|file.cs:LINE [--count N]");
+    } else if (option == 'l')
+      *launch = argv + optind;
+    else if (option == 'h') {
+      puts("attach-break --break Namespace.Class:Method[@IL]|file.cs:LINE [--count N]\n"
+           "             --pid PID | --launch PROGRAM [ARGUMENT...]");
       exit(DRIVER_OK);
     } else
       driver_fail(DRIVER_USAGE, "unknown option or missing value: %s; see --help",
                   argv[optind - 1]);
-  if (*pid == 0 || count->wanted.text == NULL || argv[optind] != NULL)
-    driver_fail(DRIVER_USAGE, "give --pid PID and --break METHOD or LINE; see --help");
+  if (*launch != NULL && **launch == NULL)
+    driver_fail(DRIVER_USAGE, "--launch needs a program");
+  if ((*pid == 0) == (*launch == NULL) || count->wanted.text == NULL ||
+      (*launch == NULL && argv[optind] != NULL))
+    driver_fail(DRIVER_USAGE, "give --break METHOD or LINE, and --pid PID or --launch PROGRAM; "
+                              "see --help");
 }
 
 int
@@ -129,8 +138,10 @@ main(int argc, char **argv)
                               .breakpoint = on_breakpoint,
                               .exit_process = on_exit_process};
   DWORD pid = 0;
-  parse_arguments(&count, argc, argv, &pid);
-  driver_start(&count.session, &hooks, pid, NULL);
+  char **launch = NULL;
+  parse_arguments(&count, argc, argv, &pid, &launch);
+  count.launched = launch != NULL;
+  driver_start(&count.session, &hooks, pid, launch);
 
   pthread_mutex_lock(&count.lock);
   while (!count.exited && count.refusal == NULL)
@@ -148,12 +159,14 @@ main(int argc, char **argv)
   }
   g_ptr_array_free(count.breakpoints, TRUE);
   driver_end(&count.session);
+  if (count.refusal == NULL && !complete)
+    count.refusal = driver_break_problem(&count.wanted, true);
   if (count.refusal != NULL)
     driver_fail(DRIVER_USAGE, "%s", count.refusal);
   if (!complete)
     driver_fail(DRIVER_FAILED, "the program ended after %lu hits", count.hits);
-  printf("%s: %lu hits in %.3f s, %.0f a second; detached\n", count.wanted.text, count.hits,
-         seconds, (double)(count.hits - 1) / seconds);
+  printf("%s: %lu hits in %.3f s, %.0f a second; %s\n", count.wanted.text, count.hits, seconds,
+         (double)(count.hits - 1) / seconds, count.launched ? "ended" : "detached");
   driver_break_clear(&count.wanted);
   return DRIVER_OK;
 }

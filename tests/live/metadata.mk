@@ -5,3 +5,11 @@ metadata_net = tests/live/net/InMemory.dll
 noinst_DATA += $(metadata_net)
 CLEANFILES += $(metadata_net) $(metadata_net:.dll=.pdb) $(metadata_net:.dll=.runtimeconfig.json)
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/live/test-samples-lines
+TESTS += tests/live/test-samples-lines
+tests_live_test_samples_lines_SOURCES = tests/live/samples-lines.c
+tests_live_test_samples_lines_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_test_samples_lines_LDADD = $(GLIB_LIBS) $(CMOCKA_LIBS)
+endif
