@@ -15,13 +15,14 @@ tests_live_stacks_sample_SOURCES = tests/live/stacks-sample.c $(icordebug_client
 tests_live_stacks_sample_CFLAGS = $(icordebug_cflags) -DTEST_BUILD_FOLDER='"$(abs_top_builddir)"'
 tests_live_stacks_sample_LDADD = $(icordebug_libs)
 
+endif
+
 # The native half of a debuggee: not instrumented, and its functions keep their frames.
-check_LTLIBRARIES += tests/live/libtransitions.la
+noinst_LTLIBRARIES += tests/live/libtransitions.la
 tests_live_libtransitions_la_SOURCES = tests/live/transitions-library.c
 tests_live_libtransitions_la_CFLAGS = -std=gnu11 $(WARNING_CFLAGS) -g -O1 \
 	-fno-optimize-sibling-calls
 tests_live_libtransitions_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
-endif
 
 EXTRA_DIST += tests/live/Transitions.cs
 if HAVE_MCS
