@@ -23,6 +23,9 @@ namespace Debuggees {
     static extern IntPtr trouble_work(IntPtr n);
 
     [DllImport("libinterop-trouble.so")]
+    static extern void trouble_spin(IntPtr n);
+
+    [DllImport("libinterop-trouble.so")]
     static extern IntPtr trouble_bottom(IntPtr n);
 
     [DllImport("libinterop-trouble.so")]
@@ -73,6 +76,21 @@ namespace Debuggees {
         thread.Join();
     }
 
+    static object[][] heap; // what a collection has to look at
+
+    static void Collect(int rounds) {
+      heap = new object[300][];
+      for (int i = 0; i < heap.Length; i++) {
+        heap[i] = new object[300];
+        for (int j = 0; j < heap[i].Length; j++)
+          heap[i][j] = new object[1];
+      }
+      Thread spinner = new Thread(() => trouble_spin((IntPtr)rounds));
+      spinner.Start();
+      while (spinner.IsAlive)
+        GC.Collect();
+    }
+
     // What native code does, the library does; it counts each command as done.
     [MethodImpl(MethodImplOptions.NoInlining)]
     static int Serve() {
@@ -90,6 +108,8 @@ namespace Debuggees {
             return 4;
         if (command == 102)
           Crowd(argument);
+        if (command == 103)
+          Collect(argument);
         trouble_do(command, argument);
       }
     }

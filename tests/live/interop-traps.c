@@ -282,6 +282,62 @@ storms_under_both_kinds_of_breakpoints_are_counted_exactly(void **state)
   leave_unharmed();
 }
 
+/* ---- In-band and out-of-band ---- */
+
+typedef struct bands {
+  unsigned in, out;
+} bands;
+
+static then
+bands_hook(client *of, const told *what)
+{
+  bands *b = of->data;
+  ICorDebugThreadEnum *threads = NULL;
+  BYTE byte = 0;
+  SIZE_T read = 0;
+  if (what->event == NULL || what->event->dwDebugEventCode != EXCEPTION_DEBUG_EVENT)
+    return GO_ON;
+  CONTEXT context = interop_context(what->process, what->event->dwThreadId);
+  hook_ok(ICorDebugProcess_ReadMemory(what->process, context.Rip, 1, &byte, &read));
+  hook_true(byte == 0xcc);
+  HRESULT hr = ICorDebugProcess_EnumerateThreads(what->process, &threads);
+  if (what->out_of_band) {
+    b->out++;
+    hook_true(hr == CORDBG_E_PROCESS_NOT_SYNCHRONIZED);
+  } else {
+    b->in++;
+    hook_ok(hr);
+    ICorDebugThreadEnum_Release(threads);
+  }
+  hook_true(ICorDebugProcess_Continue(what->process, !what->out_of_band) ==
+            CORDBG_E_SUPERFLOUS_CONTINUE);
+  return GO_ON;
+}
+
+/* .NET lets native code run while it collects; Mono suspends the thread, wherever it is. */
+static void
+hits_during_a_collection_are_out_of_band(void **state)
+{
+  (void)state;
+  enum { ROUNDS = 300 };
+  bands b = {0};
+  trouble_start(&p);
+  attach(bands_hook, &b);
+  CORDB_ADDRESS work = interop_break(&c, "libinterop-trouble!trouble_work");
+  interop_command(&c, TROUBLE_COLLECT, ROUNDS);
+  interop_await_count(&c, TROUBLE_FINISHED, 1);
+  client_await_continued(&c);
+  assert_int_equal(interop_count(&c, TROUBLE_WORK), ROUNDS);
+  assert_int_equal(b.in + b.out, ROUNDS);
+  if (on_mono())
+    assert_int_equal(b.out, 0);
+  else
+    assert_in_range(b.out, 1, ROUNDS);
+  printf("%u in-band, %u out-of-band\n", b.in, b.out);
+  interop_clear(&c, work);
+  leave_unharmed();
+}
+
 int
 main(void)
 {
@@ -289,6 +345,7 @@ main(void)
       CASE_ON_BOTH(row_34_a_thread_steps_from_a_native_breakpoint),
       CASE_ON_BOTH(row_34_other_threads_lose_no_hit_while_one_steps),
       CASE_ON_BOTH(calls_down_and_up_are_told_in_their_order),
+      CASE_ON_BOTH(hits_during_a_collection_are_out_of_band),
       CASE_ON_BOTH(storms_under_both_kinds_of_breakpoints_are_counted_exactly),
   };
   return CLIENT_RUN(tests);

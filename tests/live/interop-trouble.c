@@ -29,6 +29,7 @@ PUBLIC volatile long trouble_count[TROUBLE_COUNTS];
 PUBLIC int trouble_next(void);
 PUBLIC void trouble_do(int command, int argument);
 PUBLIC long trouble_work(long n);
+PUBLIC void trouble_spin(long n);
 PUBLIC long trouble_bottom(long n);
 PUBLIC long trouble_down(long (*up)(long), long n);
 
@@ -187,6 +188,13 @@ __attribute__((noinline)) long
 trouble_work(long n)
 {
   return __atomic_add_fetch(&trouble_count[TROUBLE_WORK], 1, __ATOMIC_SEQ_CST) + n;
+}
+
+void
+trouble_spin(long n)
+{
+  for (long i = 0; i < n; i++)
+    trouble_work(i);
 }
 
 __attribute__((noinline)) long

@@ -23,6 +23,8 @@ enum {
   TROUBLE_NULL = 100,   /* managed: a NullReferenceException, caught */
   TROUBLE_TRANSIT,      /* managed -> native -> managed -> native, argument times */
   TROUBLE_CROWD,        /* four threads, each argument times: managed Work -> trouble_work */
+  TROUBLE_COLLECT,      /* a thread calls trouble_work argument times, all in native code, while
+                                another collects garbage */
 };
 
 /* trouble_count[] */
