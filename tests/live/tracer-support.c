@@ -284,6 +284,25 @@ is_alive(int pid)
   return state != '\0' && state != 'Z' && state != 'X';
 }
 
+test_stage *handler_stage;
+
+void
+handle_by(test_stage *stage, int number, void (*handler)(int, siginfo_t *, void *))
+{
+  struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+  handler_stage = stage;
+  sigaction(number, &action, NULL);
+}
+
+void
+count_signal(int number, siginfo_t *info, void *context)
+{
+  (void)number;
+  (void)info;
+  (void)context;
+  handler_stage->count[2]++;
+}
+
 unsigned
 test_seed(void)
 {

@@ -8,6 +8,7 @@
 #define TESTS_LIVE_TRACER_SUPPORT_H
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -96,6 +97,12 @@ int tracer_of(int pid);
 bool is_free(int pid);
 char state_of(int pid);
 bool is_alive(int pid);
+
+/* For the debuggee: a handler of signals, and the stage that it writes to. */
+extern test_stage *handler_stage;
+void handle_by(test_stage *stage, int number, void (*handler)(int, siginfo_t *, void *));
+/* A handler: counts in count[2]. */
+void count_signal(int number, siginfo_t *info, void *context);
 
 /* The seed of a random test: CORDBG_SEED or the time; printed. */
 unsigned test_seed(void);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
-tracer_live_tests = tests/live/tracer-hits tests/live/tracer-life tests/live/tracer-kill \
-	tests/live/tracer-calls tests/live/tracer-space tests/live/tracer-refusals
+tracer_live_tests = tests/live/tracer-hits tests/live/tracer-steps tests/live/tracer-life \
+	tests/live/tracer-kill tests/live/tracer-calls tests/live/tracer-space tests/live/tracer-refusals
 check_PROGRAMS += $(tracer_live_tests)
 TESTS += $(tracer_live_tests)
 tracer_live_sources = tests/live/tracer-support.c tests/live/tracer-support.h
@@ -11,6 +11,10 @@ tracer_live_libraries = cordbg/tracer/libtracer-client.la cordbg/memory/libpatch
 tests_live_tracer_hits_SOURCES = tests/live/tracer-hits.c $(tracer_live_sources)
 tests_live_tracer_hits_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_tracer_hits_LDADD = $(tracer_live_libraries)
+
+tests_live_tracer_steps_SOURCES = tests/live/tracer-steps.c $(tracer_live_sources)
+tests_live_tracer_steps_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_tracer_steps_LDADD = $(tracer_live_libraries)
 
 tests_live_tracer_life_SOURCES = tests/live/tracer-life.c $(tracer_live_sources)
 tests_live_tracer_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
