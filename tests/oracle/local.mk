@@ -17,7 +17,9 @@ tests_oracle_metadata_lines_LDADD = \
 tests_oracle_metadata_microsoft_SOURCES = \
 	tests/oracle/microsoft.c \
 	tests/oracle/microsoft.h \
-	tests/oracle/microsoft-tables.c
+	tests/oracle/microsoft-rows.c \
+	tests/oracle/microsoft-tables.c \
+	tests/oracle/microsoft-walk.c
 tests_oracle_metadata_microsoft_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 tests_oracle_metadata_microsoft_LDADD = \
 	cordbg/metadata/libmetadata.la cordbg/com/libcom.la $(GLIB_LIBS) -ldl

@@ -30,6 +30,21 @@ void out_bytes(int i, const void *data, ULONG size);
 /* Compares the results and clears them; differences are counted, the first of a method shown. */
 void settle(const char *method, const char *arguments);
 
+/* microsoft-rows.c: any token, also one of another kind or of no row. */
+void compare_type_def(mdToken tk);
+void compare_type_ref(mdToken tk);
+void compare_resolving(mdToken tk);
+void compare_method(mdToken tk);
+void compare_field(mdToken tk);
+void compare_param(mdToken tk);
+void compare_property(mdToken tk);
+void compare_event(mdToken tk);
+void compare_member_ref(mdToken tk);
+void compare_small_tables(mdToken tk);
+
+/* microsoft-walk.c */
+void compare_everything(void);
+
 /* microsoft-tables.c */
 void compare_manifest(ULONG rid);
 void compare_tables(void);
