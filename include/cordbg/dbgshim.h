@@ -75,9 +75,10 @@ HRESULT RegisterForRuntimeStartupRemotePort(LPCWSTR szIp, DWORD dwPort, LPCWSTR 
 HRESULT GetStartupNotificationEvent(DWORD debuggeePID, HANDLE *phStartupEvent);
 
 /*
- * The runtime in a process (at most one): its file's path, and a handle that is always
- * INVALID_HANDLE_VALUE. Both arrays are one piece of memory that CloseCLREnumeration frees. A
- * process without a runtime is S_OK and length 0.
+ * The runtime in a process (at most one): its file's path, and a handle that is always NULL, as
+ * Microsoft's off Windows (INVALID_HANDLE_VALUE would mean that the runtime is not ready yet). Both
+ * arrays are one piece of memory that CloseCLREnumeration frees. A process without a runtime is
+ * S_OK and length 0.
  */
 HRESULT EnumerateCLRs(DWORD debuggeePID, HANDLE **ppHandleArrayOut, LPWSTR **ppStringArrayOut,
                       DWORD *pdwArrayLengthOut);

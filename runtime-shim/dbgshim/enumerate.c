@@ -42,7 +42,7 @@ EnumerateCLRs(DWORD debuggeePID, HANDLE **ppHandleArrayOut, LPWSTR **ppStringArr
   enumeration *found = calloc(1, sizeof *found + (units + 1) * sizeof found->path[0]);
   if (found == NULL)
     return library->fail(E_OUTOFMEMORY, "out of memory");
-  found->handle = INVALID_HANDLE_VALUE;
+  found->handle = NULL; /* adapters take INVALID_HANDLE_VALUE for "not yet", and ask again */
   found->string = found->path;
   cordbg_utf16_from_utf8(runtime.library, bytes, found->path, units);
   *ppHandleArrayOut = &found->handle;

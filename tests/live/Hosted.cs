@@ -4,6 +4,12 @@
 using System;
 using System.Runtime.CompilerServices;
 
+// Of DOTNET_STARTUP_HOOKS: the runtime calls it before Main.
+internal static class StartupHook {
+  public static void Initialize() {
+  }
+}
+
 namespace Debuggees {
   public static class Hosted {
     static int begun;

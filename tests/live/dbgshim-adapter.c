@@ -153,7 +153,7 @@ a_running_program_is_enumerated_named_and_attached_to(void **state)
   a->pid = (DWORD)start_debuggee(*state, "Counter", &output);
   assert_int_equal(shim.EnumerateCLRs(a->pid, &handles, &paths, &count), S_OK);
   assert_int_equal(count, 1);
-  assert_ptr_equal(handles[0], INVALID_HANDLE_VALUE);
+  assert_null(handles[0]);
   assert_int_equal(paths[0][0], '/');
   assert_int_equal(shim.CreateVersionStringFromModule(a->pid, paths[0], NULL, 0, &length),
                    HRESULT_FROM_WIN32(ERROR_INSUFFICIENT_BUFFER));

@@ -312,6 +312,22 @@ detach(adapter *a)
   assert_int_equal(ICorDebugProcess_Detach(a->process), S_OK);
 }
 
+/* netcoredbg looks for the runtime's path in the callback, and takes only what is ready. */
+static int
+count_runtimes(DWORD pid)
+{
+  HANDLE *handles = NULL;
+  LPWSTR *paths = NULL;
+  DWORD count = 0;
+  int ready = 0;
+  if (FAILED(shim.EnumerateCLRs(pid, &handles, &paths, &count)))
+    return -1;
+  for (DWORD i = 0; i < count; i++)
+    ready += handles[i] != INVALID_HANDLE_VALUE && paths[i][0] == '/';
+  shim.CloseCLREnumeration(handles, paths, count);
+  return ready;
+}
+
 static void
 on_startup(IUnknown *cordebug, PVOID parameter, HRESULT hr)
 {
@@ -319,6 +335,8 @@ on_startup(IUnknown *cordebug, PVOID parameter, HRESULT hr)
   HRESULT attached = E_UNEXPECTED;
   if (FAILED(hr))
     print_message("the callback got 0x%08x: %s\n", (unsigned)hr, last_sentence());
+  if (cordebug != NULL)
+    a->runtimes = count_runtimes(a->pid);
   if (cordebug != NULL && a->attach)
     attached = attach(a, cordebug);
   else if (cordebug != NULL)
@@ -397,6 +415,7 @@ launch_and_attach(adapter *a, const char *line)
   await_count(a, &a->callbacks, 1);
   assert_int_equal(a->result, S_OK);
   assert_int_equal(a->attached, S_OK);
+  assert_int_equal(a->runtimes, 1);
   assert_false(pthread_equal(a->callback_thread, pthread_self()));
 }
 

@@ -102,6 +102,7 @@ struct adapter {
   PVOID token;
   DWORD pid;
   bool unregister_inside;
+  int runtimes; /* that EnumerateCLRs finds in the callback, ready */
   bool attach;
   const char *type, *method; /* gets a breakpoint in each module that has it */
   const char *also;          /* so does this method of the type; NULL: none */

@@ -139,6 +139,14 @@ add_runtime(const folder *f, const char *program)
       program);
 }
 
+/* By whatever settings the runtime is started. */
+static const char *const settings[][2] = {
+    {"DOTNET_EnableDiagnostics", "0"},   {"DOTNET_EnableWriteXorExecute", "0"},
+    {"DOTNET_TieredCompilation", "0"},   {"DOTNET_ReadyToRun", "0"},
+    {"DOTNET_TC_QuickJitForLoops", "0"}, {"DOTNET_gcServer", "1"},
+    {"DOTNET_gcConcurrent", "0"},
+};
+
 /* What every way of starting has to give. */
 static void
 expect_first_code_and(const char *method, const char *line, int exit_code)
@@ -220,6 +228,44 @@ launched_by_a_host_that_uses_hostfxr_it_stops_before_its_first_code(void **state
   put(f.line, sizeof f.line, "tests/live/startup-host hostfxr \"%s\" \"%s/Hosted.dll\"", hostfxr,
       f.path);
   expect_first_code_and("Work", f.line, 42);
+  remove_folder(&f);
+}
+
+static void
+launched_with_each_setting_of_the_runtime_it_stops_before_its_first_code(void **state)
+{
+  folder f;
+  (void)state;
+  make_folder(&f);
+  put(f.line, sizeof f.line, "dotnet \"%s/Hosted.dll\"", f.path);
+  for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+    print_message("%s=%s\n", settings[i][0], settings[i][1]);
+    setenv(settings[i][0], settings[i][1], 1);
+    expect_first_code_and("Main", f.line, 41);
+    unsetenv(settings[i][0]);
+  }
+  remove_folder(&f);
+}
+
+static void
+a_startup_hook_is_code_of_the_program_too(void **state)
+{
+  folder f;
+  char hook[128];
+  (void)state;
+  make_folder(&f);
+  put(f.line, sizeof f.line, "dotnet \"%s/Hosted.dll\"", f.path);
+  put(hook, sizeof hook, "%s/Hosted.dll", f.path);
+  setenv("DOTNET_STARTUP_HOOKS", hook, 1);
+  adapter *a = adapter_new(true);
+  a->type = "StartupHook";
+  a->method = "Initialize";
+  launch_and_attach(a, f.line);
+  await_exit(a);
+  unsetenv("DOTNET_STARTUP_HOOKS");
+  expect_exit_code(a, 41);
+  assert_int_equal(a->hits, 1);
+  adapter_free(a);
   remove_folder(&f);
 }
 
@@ -308,6 +354,8 @@ main(void)
       cmocka_unit_test(
           launched_by_a_host_that_only_creates_a_delegate_it_stops_before_its_first_code),
       cmocka_unit_test(launched_by_a_host_that_uses_hostfxr_it_stops_before_its_first_code),
+      cmocka_unit_test(launched_with_each_setting_of_the_runtime_it_stops_before_its_first_code),
+      cmocka_unit_test(a_startup_hook_is_code_of_the_program_too),
       cmocka_unit_test(a_program_with_a_runtime_that_only_it_can_see_is_attached_to),
   };
   if (!find_dotnet()) {
