@@ -3,7 +3,7 @@
 if HAVE_CMOCKA
 engines_tests = tests/live/test-engines-expressions tests/live/test-engines-extension \
 	tests/live/test-engines-mono tests/live/test-engines-client \
-	tests/live/test-engines-spaces
+	tests/live/test-engines-spaces tests/live/test-engines-managed
 check_PROGRAMS += $(engines_tests)
 TESTS += $(engines_tests)
 tests_live_test_engines_expressions_SOURCES = tests/live/engines-expressions.c $(memory_live_child)
@@ -18,6 +18,9 @@ tests_live_test_engines_client_LDADD = $(memory_live_traced)
 tests_live_test_engines_spaces_SOURCES = tests/live/engines-spaces.c $(memory_live_fixture)
 tests_live_test_engines_spaces_CFLAGS = $(memory_live_cflags)
 tests_live_test_engines_spaces_LDADD = $(memory_live_traced)
+tests_live_test_engines_managed_SOURCES = tests/live/engines-managed.c tests/live/icordebug-client.c tests/live/icordebug-client.h
+tests_live_test_engines_managed_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS) -pthread
+tests_live_test_engines_managed_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS) -lpthread
 tests_live_test_engines_mono_SOURCES = tests/live/engines-mono.c
 tests_live_test_engines_mono_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DHOST='"$(abs_builddir)/samples/windbg-ext/windbg-ext"' \
