@@ -31,6 +31,12 @@ tests_live_test_mscordbi_oracle_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
 tests_live_test_mscordbi_oracle_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)
 tests_live_test_mscordbi_oracle_LDADD = $(tests_live_test_dbgshim_LDADD)
 
+check_PROGRAMS += tests/live/test-own-traps
+TESTS += tests/live/test-own-traps
+tests_live_test_own_traps_SOURCES = tests/live/startup-own-traps.c $(tracer_live_sources)
+tests_live_test_own_traps_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_test_own_traps_LDADD = $(tracer_live_libraries)
+
 # A host that is debugged: as anybody would build it.
 tests_live_startup_host_SOURCES = tests/live/startup-host.c
 tests_live_startup_host_CFLAGS = -Wall -Wextra -Werror
