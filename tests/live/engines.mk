@@ -2,7 +2,7 @@
 # The debugger engines' doors beyond the contracts' rows (memory.mk has those). After memory.mk.
 if HAVE_CMOCKA
 engines_tests = tests/live/test-engines-expressions tests/live/test-engines-extension \
-	tests/live/test-engines-mono tests/live/test-engines-client \
+	tests/live/test-engines-sample tests/live/test-engines-client \
 	tests/live/test-engines-spaces tests/live/test-engines-managed
 check_PROGRAMS += $(engines_tests)
 TESTS += $(engines_tests)
@@ -21,10 +21,10 @@ tests_live_test_engines_spaces_LDADD = $(memory_live_traced)
 tests_live_test_engines_managed_SOURCES = tests/live/engines-managed.c tests/live/icordebug-client.c tests/live/icordebug-client.h
 tests_live_test_engines_managed_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 tests_live_test_engines_managed_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS) -lpthread
-tests_live_test_engines_mono_SOURCES = tests/live/engines-mono.c
-tests_live_test_engines_mono_CPPFLAGS = $(AM_CPPFLAGS) \
-	-DHOST='"$(abs_builddir)/samples/windbg-ext/windbg-ext"' \
+tests_live_test_engines_sample_SOURCES = tests/live/engines-sample.c
+tests_live_test_engines_sample_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DDOTNET='"$(DOTNET)"' -DHOST='"$(abs_builddir)/samples/windbg-ext/windbg-ext"' \
 	-DEXTENSION='"$(abs_builddir)/samples/windbg-ext/.libs/codeview.so"'
-tests_live_test_engines_mono_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_live_test_engines_mono_LDADD = $(CMOCKA_LIBS)
+tests_live_test_engines_sample_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_test_engines_sample_LDADD = $(CMOCKA_LIBS)
 endif
