@@ -17,6 +17,7 @@ tests_oracle_metadata_lines_LDADD = \
 tests_oracle_metadata_microsoft_SOURCES = \
 	tests/oracle/microsoft.c \
 	tests/oracle/microsoft.h \
+	tests/oracle/microsoft-dac.c \
 	tests/oracle/microsoft-rows.c \
 	tests/oracle/microsoft-tables.c \
 	tests/oracle/microsoft-walk.c

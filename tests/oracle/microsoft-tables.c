@@ -201,7 +201,7 @@ compare_heaps(void)
     }
     settle("GetGuid", arguments);
   }
-  for (ULONG s = 0; s < 8; s++) {
+  for (ULONG s = 0; !by_dac && s < 8; s++) {
     ARGS("stream %u", s);
     BOTH
     {

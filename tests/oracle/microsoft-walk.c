@@ -378,8 +378,10 @@ compare_everything(void)
   EACH_RID(0x01, t)
   {
     compare_type_ref(mdtTypeRef | t);
-    compare_resolving(mdtTypeRef | t);
-    compare_resolving(mdtTypeDef | t);
+    if (!by_dac) {
+      compare_resolving(mdtTypeRef | t);
+      compare_resolving(mdtTypeDef | t);
+    }
     if (t < 60)
       compare_enum("EnumMemberRefs", enum_member_refs, mdtTypeRef | t);
   }
@@ -391,7 +393,8 @@ compare_everything(void)
     compare_enum("EnumCustomAttributes", enum_attributes, mdtMethodDef | m);
     if (m < 100) {
       compare_enum("EnumMethodSemantics", enum_semantics, mdtMethodDef | m);
-      compare_enum("EnumMethodSpecs", enum_method_specs, mdtMethodDef | m);
+      if (!by_dac)
+        compare_enum("EnumMethodSpecs", enum_method_specs, mdtMethodDef | m);
     }
   }
   EACH_RID(0x04, f) compare_field(mdtFieldDef | f);

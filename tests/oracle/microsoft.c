@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metadata-microsoft LIBCORECLR IMAGE...: calls every method of IMetaDataImport2,
+ * metadata-microsoft LIBCORECLR IMAGE...
+ * metadata-microsoft --dac LIBCORECLR PROGRAM: calls every method of IMetaDataImport2,
  * IMetaDataAssemblyImport and IMetaDataTables2 on Microsoft's own component and on cordbg's with
  * the same arguments - all tokens of an image, nil and wild ones, buffers of several sizes, outputs
  * left out - and compares results, outputs and what was left untouched. Exit 1 when they differ, 77
@@ -21,6 +22,7 @@
 enum { SHOWN_PER_METHOD = 2 };
 
 side sides[2]; /* Microsoft's, ours */
+bool by_dac;
 static unsigned long calls, differences;
 static GHashTable *per_method;
 
@@ -119,7 +121,7 @@ open_side(IMetaDataDispenser *dispenser, const char *path, side *ret)
   return hr;
 }
 
-static void
+void
 close_side(side *s)
 {
   IMetaDataTables2_Release(s->tables);
@@ -127,18 +129,14 @@ close_side(side *s)
   IMetaDataImport2_Release(s->import);
 }
 
-int
-main(int argc, char **argv)
+/* The images named, opened by the runtime's dispenser. How many there were; 0: it cannot be hosted.
+ */
+static unsigned
+compare_files(IMetaDataDispenser *ours, int argc, char **argv)
 {
-  IMetaDataDispenser *dispensers[2] = {argc > 1 ? host(argv[1]) : NULL, NULL};
+  IMetaDataDispenser *dispensers[2] = {argc > 1 ? host(argv[1]) : NULL, ours};
   if (!dispensers[0])
-    return 77;
-  if (FAILED(cordbg_metadata_dispenser_create(&IID_IMetaDataDispenser, (void **)&dispensers[1])))
-    return 2;
-  per_method = g_hash_table_new(g_str_hash, g_str_equal);
-  results[0] = g_string_new(NULL);
-  results[1] = g_string_new(NULL);
-
+    return 0;
   for (int a = 2; a < argc; a++) {
     HRESULT hr[2];
     BOTH hr[i] = open_side(dispensers[i], argv[a], &sides[i]);
@@ -148,11 +146,29 @@ main(int argc, char **argv)
       compare_everything();
     BOTH if (SUCCEEDED(hr[i])) close_side(&sides[i]);
   }
-  printf("%d images, %lu comparisons, %lu differences\n", argc - 2, calls, differences);
+  return (unsigned)(argc - 2);
+}
+
+int
+main(int argc, char **argv)
+{
+  IMetaDataDispenser *ours;
+  bool dac = argc == 4 && strcmp(argv[1], "--dac") == 0;
+  if (FAILED(cordbg_metadata_dispenser_create(&IID_IMetaDataDispenser, (void **)&ours)))
+    return 2;
+  per_method = g_hash_table_new(g_str_hash, g_str_equal);
+  results[0] = g_string_new(NULL);
+  results[1] = g_string_new(NULL);
+  unsigned compared =
+      dac ? compare_with_dac(ours, argv[2], argv[3]) : compare_files(ours, argc, argv);
+  if (compared == 0 && !dac)
+    return 77;
+  printf("%u %s, %lu comparisons, %lu differences\n", compared,
+         dac ? "modules of a process, by the DAC" : "images", calls, differences);
   GHashTableIter iter;
   gpointer method, count;
   g_hash_table_iter_init(&iter, per_method);
   while (g_hash_table_iter_next(&iter, &method, &count))
     printf("  %s: %u\n", (char *)method, GPOINTER_TO_UINT(count));
-  return differences ? 1 : 0;
+  return differences || compared == 0 ? 1 : 0;
 }

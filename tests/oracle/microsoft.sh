@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Compares cordbg's IMetaDataImport and its kin with Microsoft's own component, call by call.
+# Compares cordbg's IMetaDataImport and its kin with Microsoft's own components, call by call: the
+# library in libcoreclr over files, and what the DAC gives for the modules of a live process.
 # CORDBG_ORACLE_IMAGES: a file with the paths of the images, one a line.
 set -eu
 
@@ -29,4 +30,10 @@ fi
 # libcoreclr keeps what it allocated until the process ends.
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 export ASAN_OPTIONS
-exec tests/oracle/metadata-microsoft "$framework/libcoreclr.so" $images
+tests/oracle/metadata-microsoft "$framework/libcoreclr.so" $images
+live=samples/debuggees/net/Counter.dll
+if [ -f "$live" ]; then
+  tests/oracle/metadata-microsoft --dac "$framework/libcoreclr.so" "$live"
+else
+  echo "no .NET SDK compiled $live: the DAC is not compared with"
+fi
