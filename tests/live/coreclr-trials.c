@@ -11,19 +11,30 @@
 
 static const char *build = "net";
 
+/* g_malloc'ed; skips the case when it was not compiled. */
+static char *
+path_of(const char *name)
+{
+  const char *folder = g_getenv("CORDBG_DEBUGGEES");
+  char *path = g_build_filename(folder ? folder : "samples/debuggees", "../../tests/live", build,
+                                name, NULL);
+  if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+    printf("SKIP: no C# compiler built the debuggees\n");
+    g_free(path);
+    skip();
+  }
+  return path;
+}
+
 /* Runs the program to its end; what it counted. */
 static long
 count_of(client *c, client_hook hook, void *data, const char *a, const char *b, const char *d)
 {
-  const char *folder = g_getenv("CORDBG_DEBUGGEES");
-  g_autofree char *path = g_build_filename(folder ? folder : "samples/debuggees",
-                                           "../../tests/live", build, "Trials.dll", NULL);
+  g_autofree char *path = path_of("Trials.dll");
   char *argv[] = {(char *)"dotnet",     path, (char *)(uintptr_t)a, (char *)(uintptr_t)b,
                   (char *)(uintptr_t)d, NULL};
   int out[2];
   DWORD pid = 0;
-  if (!g_file_test(path, G_FILE_TEST_EXISTS))
-    skip();
   assert_int_equal(pipe2(out, O_CLOEXEC), 0);
   client_open(c, hook, data);
   assert_ok(client_launch(c, argv, 0, out[1]));

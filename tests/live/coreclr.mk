@@ -2,7 +2,7 @@
 # The CoreCLR shim on real .NET processes, at the level of runtime.h (session) and of ICorDebug.
 if HAVE_CMOCKA
 coreclr_live_tests = tests/live/test-coreclr-session tests/live/test-coreclr-hits \
-	tests/live/test-coreclr-trials
+	tests/live/test-coreclr-trials tests/live/test-coreclr-offsets
 check_PROGRAMS += $(coreclr_live_tests)
 TESTS += $(coreclr_live_tests)
 tests_live_test_coreclr_session_SOURCES = tests/live/coreclr-session.c
@@ -11,6 +11,9 @@ tests_live_test_coreclr_session_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA
 tests_live_test_coreclr_hits_SOURCES = tests/live/coreclr-hits.c $(icordebug_client)
 tests_live_test_coreclr_hits_CFLAGS = $(icordebug_cflags)
 tests_live_test_coreclr_hits_LDADD = $(icordebug_libs)
+tests_live_test_coreclr_offsets_SOURCES = tests/live/coreclr-offsets.c $(icordebug_client)
+tests_live_test_coreclr_offsets_CFLAGS = $(icordebug_cflags)
+tests_live_test_coreclr_offsets_LDADD = $(icordebug_libs)
 tests_live_test_coreclr_trials_SOURCES = tests/live/coreclr-trials.c $(icordebug_client)
 tests_live_test_coreclr_trials_CFLAGS = $(icordebug_cflags)
 tests_live_test_coreclr_trials_LDADD = $(icordebug_libs)
@@ -31,14 +34,20 @@ $(coreclr_net): tests/live/net/%.dll: tests/live/%.cs
 $(coreclr_net_release): tests/live/net/release/%.dll: tests/live/%.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize+ $<
 
-# A class of 5,000 methods, each of which counts its executions, is written when it is compiled.
+# Programs of many methods are written when they are compiled.
 if HAVE_DOTNET
-noinst_DATA += tests/live/net/ManyMethods.dll
+noinst_DATA += tests/live/net/ManyMethods.dll tests/live/net/Offsets.dll
 CLEANFILES += tests/live/net/ManyMethods.cs tests/live/net/ManyMethods.dll \
-	tests/live/net/ManyMethods.pdb tests/live/net/ManyMethods.runtimeconfig.json
+	tests/live/net/ManyMethods.pdb tests/live/net/ManyMethods.runtimeconfig.json \
+	tests/live/net/Offsets.cs tests/live/net/Offsets.dll \
+	tests/live/net/Offsets.pdb tests/live/net/Offsets.runtimeconfig.json
 endif
 tests/live/net/ManyMethods.cs: tests/live/ManyMethods.awk
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(AWK) -f $(srcdir)/tests/live/ManyMethods.awk </dev/null >$@.new && mv $@.new $@
+tests/live/net/Offsets.cs: tests/live/Offsets.awk
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(AWK) -f $(srcdir)/tests/live/Offsets.awk </dev/null >$@.new && mv $@.new $@
 tests/live/net/ManyMethods.dll: tests/live/net/ManyMethods.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize+ $<
-EXTRA_DIST += tests/live/ManyMethods.awk
+tests/live/net/Offsets.dll: tests/live/net/Offsets.cs
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize- $<
+EXTRA_DIST += tests/live/ManyMethods.awk tests/live/Offsets.awk
