@@ -600,13 +600,6 @@ debuggee(const char *name)
   return path;
 }
 
-char *
-mono_debuggee(const char *name)
-{
-  current = &runtime_mono;
-  return debuggee(name);
-}
-
 /* host, path, the list's strings up to a NULL, NULL. */
 static GPtrArray *
 command_line(char *path, va_list list)
@@ -624,17 +617,6 @@ void
 program_start_managed(program *p, const char *name, ...)
 {
   g_autofree char *path = debuggee(name);
-  va_list list;
-  va_start(list, name);
-  g_autoptr(GPtrArray) argv = command_line(path, list);
-  va_end(list);
-  program_start(p, (char *const *)argv->pdata);
-}
-
-void
-program_start_mono(program *p, const char *name, ...)
-{
-  g_autofree char *path = mono_debuggee(name);
   va_list list;
   va_start(list, name);
   g_autoptr(GPtrArray) argv = command_line(path, list);

@@ -161,9 +161,6 @@ char *debuggee(const char *name);
 /* The runtime's host, NAME, arguments, NULL at the end. */
 void program_start_managed(program *p, const char *name, ...);
 void client_launch_managed(client *c, DWORD flags, int out, const char *name, ...);
-/* `mono NAME.exe arguments`, NULL at the end; skips the test when there is no Mono. */
-void program_start_mono(program *p, const char *name, ...);
-char *mono_debuggee(const char *name);
 /* Next line that begins with text, within a minute; to be freed. */
 char *program_line(int out, const char *text);
 /* The process that traces it, 0: none. */

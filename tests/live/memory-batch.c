@@ -16,18 +16,6 @@
 #include "cordbg/memory/reader.h"
 #include "tests/live/memory-session.h"
 
-static uint8_t *file_region;
-
-static int
-map_short_file(test_child *child)
-{
-  (void)child;
-  int fd = memfd_create("short", MFD_CLOEXEC);
-  file_region =
-      mmap((void *)0x200000000000, 4 * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
-  return fd < 0 || file_region == MAP_FAILED || ftruncate(fd, (off_t)(PAGE + 100)) < 0;
-}
-
 /* ---- batches, strings, mappings ---- */
 
 static void
@@ -113,7 +101,7 @@ static void
 mappings_by_the_ioctl_and_by_the_text_are_the_same(void **state)
 {
   (void)state;
-  test_child *child = child_start(map_short_file);
+  test_child *child = child_start(child_map_short_file);
   assert_int_equal(child_run(child, command_protect_none, (long)(child->region + 9 * PAGE)), 0);
   cordbg_error error = {0};
   cordbg_maps by_query = CORDBG_MAPS_NONE, by_text = CORDBG_MAPS_NONE;
@@ -159,7 +147,7 @@ static void
 settling_finds_the_page_that_cannot_be_read(void **state)
 {
   (void)state;
-  test_child *child = child_start(map_short_file);
+  test_child *child = child_start(child_map_short_file);
   cordbg_target *target = session_open(child);
   cordbg_reader reader;
   cordbg_reader_init(&reader, child->pid, (int)syscall(SYS_pidfd_open, child->pid, 0), NULL);
@@ -171,8 +159,8 @@ settling_finds_the_page_that_cannot_be_read(void **state)
   assert_int_equal(cordbg_reader_probe(&reader, region + 1, REGION_SIZE - 2, &hole, &error),
                    S_FALSE);
   assert_int_equal(hole & ~(uint64_t)(PAGE - 1), region + 33 * PAGE);
-  assert_int_equal(cordbg_reader_probe(&reader, 0x200000000000, 3 * PAGE, &hole, &error), S_FALSE);
-  assert_int_equal(hole & ~(uint64_t)(PAGE - 1), 0x200000000000 + 2 * PAGE);
+  assert_int_equal(cordbg_reader_probe(&reader, SHORT_FILE, 3 * PAGE, &hole, &error), S_FALSE);
+  assert_int_equal(hole & ~(uint64_t)(PAGE - 1), SHORT_FILE + 2 * PAGE);
   cordbg_reader_deinit(&reader);
   cordbg_target_unref(target);
   child_end(child);

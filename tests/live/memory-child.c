@@ -227,3 +227,13 @@ test_seed(void)
   print_message("CORDBG_SEED=%llu\n", (unsigned long long)seed);
   return seed;
 }
+
+int
+child_map_short_file(test_child *child)
+{
+  (void)child;
+  int fd = memfd_create("short", MFD_CLOEXEC);
+  void *region =
+      mmap((void *)SHORT_FILE, 4 * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+  return fd < 0 || region == MAP_FAILED || ftruncate(fd, (off_t)(PAGE + 100)) < 0;
+}

@@ -26,6 +26,9 @@ typedef struct test_child {
 
 /* prepare (nullable) runs in the child before child_start returns; its result must be 0. */
 test_child *child_start(int (*prepare)(test_child *child));
+/* A preparation: a shared mapping of four pages at SHORT_FILE of a file of PAGE + 100 bytes. */
+#define SHORT_FILE ((uintptr_t)0x200000000000)
+int child_map_short_file(test_child *child);
 /* Runs a function in the child and gives its result. */
 long child_run(test_child *child, long (*function)(long), long argument);
 /* Kills it; the zombie stays. */

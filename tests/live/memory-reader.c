@@ -353,29 +353,17 @@ row_38_prot_none_and_execute_only(void **state)
   child_end(child);
 }
 
-static uint8_t *file_region;
-
-static int
-map_short_file(test_child *child)
-{
-  (void)child;
-  int fd = memfd_create("short", MFD_CLOEXEC);
-  file_region =
-      mmap((void *)0x200000000000, 4 * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
-  return fd < 0 || file_region == MAP_FAILED || ftruncate(fd, (off_t)(PAGE + 100)) < 0;
-}
-
 static void
 row_39_past_the_end_of_a_mapped_file(void **state)
 {
   (void)state;
-  test_child *child = child_start(map_short_file);
+  test_child *child = child_start(child_map_short_file);
   cordbg_target *target = session_open(child);
   uint8_t *buffer = guarded_begin(4 * PAGE);
   size_t read;
   /* Two pages hold the file's bytes (and zeroes behind them); the others have none. */
   assert_int_equal(
-      checked_read(target, CORDBG_VIEW_CLIENT, (void *)0x200000000000, buffer, 4 * PAGE, &read),
+      checked_read(target, CORDBG_VIEW_CLIENT, (void *)SHORT_FILE, buffer, 4 * PAGE, &read),
       S_FALSE);
   assert_int_equal(read, 2 * PAGE);
   guarded_free(buffer, 4 * PAGE);
