@@ -72,6 +72,27 @@ tracer_is_gone(cordbg_tracer *tracer, cordbg_error *error)
                           "the tracer process has ended");
 }
 
+static void
+now_still(cordbg_tracer *tracer)
+{
+  tracer->stillness = ++tracer->stops;
+}
+
+uint64_t
+cordbg_tracer_stillness(const cordbg_tracer *tracer)
+{
+  return tracer->stillness;
+}
+
+/* A request that is not known to leave the target as it is ends what was concluded of it. */
+static void
+may_change(cordbg_tracer *tracer, uint32_t kind)
+{
+  if (kind != CORDBG_REQUEST_REGISTERS && kind != CORDBG_REQUEST_THREADS &&
+      kind != CORDBG_REQUEST_STATISTICS && tracer->stillness != 0)
+    now_still(tracer);
+}
+
 HRESULT
 cordbg_tracer_transact(cordbg_tracer *tracer, void *request, size_t size, size_t minimum,
                        size_t *length, int *fd, cordbg_error *error)
@@ -102,6 +123,7 @@ cordbg_tracer_transact(cordbg_tracer *tracer, void *request, size_t size, size_t
     return tracer_is_gone(tracer, error);
   if (length != NULL)
     *length = (size_t)got;
+  may_change(tracer, header->kind);
   if (FAILED(reply->error.hr) && error != NULL) {
     *error = reply->error;
     error->sentence[sizeof error->sentence - 1] = '\0';
@@ -298,12 +320,19 @@ cordbg_tracer_stop(cordbg_tracer *tracer, cordbg_reply_stop *state, cordbg_error
   return hr;
 }
 
+uint64_t
+cordbg_tracer_runs(const cordbg_tracer *tracer)
+{
+  return tracer->runs;
+}
+
 HRESULT
 cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error)
 {
   cordbg_request_header request = {.kind = CORDBG_REQUEST_CONTINUE};
   HRESULT hr = S_OK;
   pthread_mutex_lock(&tracer->lock);
+  tracer->runs++;
   while (send(tracer->request_fd, &request, sizeof request, MSG_NOSIGNAL) < 0) {
     if (errno != EINTR) {
       hr = tracer_is_gone(tracer, error);
@@ -482,6 +511,7 @@ cordbg_tracer_call(cordbg_tracer *tracer, const cordbg_call *call, uint64_t *res
   cordbg_request_call *request = calloc(1, sizeof *request + call->data_size);
   if (request == NULL)
     return cordbg_error_set(error, E_OUTOFMEMORY, ENOMEM, 0, "no memory for a request");
+  tracer->runs++;
   request->header.kind = CORDBG_REQUEST_CALL;
   request->tid = call->tid;
   request->flags = call->flags;
@@ -580,6 +610,8 @@ take_event(cordbg_tracer *tracer, cordbg_event_socket *socket, cordbg_event *eve
   if (got == (ssize_t)sizeof taken) {
     if (mem >= 0)
       cordbg_tracer_set_mem(tracer, mem);
+    if (taken.flags & CORDBG_EVENT_STOPS)
+      now_still(tracer);
     *event = taken;
     return S_OK;
   }

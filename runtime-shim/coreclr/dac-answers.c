@@ -356,27 +356,78 @@ cordbg_dac_decode(cordbg_dac *dac, cordbg_dac_notification **ret, size_t *count,
 
 /* ---- Stacks ---- */
 
+/* What unwinding a managed frame depends on. */
+static bool
+same_place(const struct user_regs_struct *a, const struct user_regs_struct *b)
+{
+  return a->rip == b->rip && a->rsp == b->rsp && a->rbp == b->rbp && a->rbx == b->rbx &&
+         a->r12 == b->r12 && a->r13 == b->r13 && a->r14 == b->r14 && a->r15 == b->r15;
+}
+
+static const cordbg_dac_wire_frame *
+find_unwound(const cordbg_dac *dac, int32_t tid, const struct user_regs_struct *registers,
+             bool innermost)
+{
+  for (unsigned i = 0; i < dac->unwound_count; i++) {
+    const cordbg_dac_unwound *known = &dac->unwound[i];
+    if (known->tid == tid && known->innermost == innermost && same_place(&known->before, registers))
+      return &known->frame;
+  }
+  return NULL;
+}
+
+/* The frames of one answer: each goes on where the one before it ended. */
+static HRESULT
+keep_unwound(cordbg_dac *dac, int32_t tid, const struct user_regs_struct *registers, bool innermost,
+             const answer *got, cordbg_error *error)
+{
+  struct user_regs_struct before = *registers;
+
+  dac->unwound_count = 0;
+  if (got->count == 0 || got->count > CORDBG_DAC_FRAMES_MAX ||
+      got->length != got->count * sizeof(cordbg_dac_wire_frame))
+    return cordbg_dac_distrust(dac, "too many frames, or none", error);
+  for (size_t i = 0; i < got->count; i++) {
+    cordbg_dac_unwound *one = &dac->unwound[i];
+    *one = (cordbg_dac_unwound){.tid = tid, .innermost = i == 0 && innermost, .before = before};
+    memcpy(&one->frame, got->elements + i * sizeof one->frame, sizeof one->frame);
+    if (one->frame.kind != CORDBG_RT_FRAME_MANAGED || !is_sound(&one->frame.code))
+      return cordbg_dac_distrust(dac, "a frame that cannot be", error);
+    if (one->frame.caller.rsp <= before.rsp) {
+      if (i > 0)
+        break; /* told when it is asked for */
+      return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, before.rsp,
+                              "the frame at 0x%llx has no caller above it",
+                              (unsigned long long)before.rsp);
+    }
+    before = one->frame.caller;
+    dac->unwound_count = (unsigned)i + 1;
+  }
+  return S_OK;
+}
+
 HRESULT
 cordbg_dac_unwind(cordbg_dac *dac, int32_t tid, const struct user_regs_struct *registers,
                   bool innermost, cordbg_rt_frame_kind *kind, cordbg_dac_code *code,
                   struct user_regs_struct *caller, cordbg_error *error)
 {
   cordbg_dac_request request = {.token = innermost, .tid = tid, .registers = *registers};
-  cordbg_dac_wire_frame frame;
-  HRESULT hr = ask_one(dac, CORDBG_DAC_UNWIND, &request, &frame, sizeof frame, error);
+  answer got;
 
-  if (hr != S_OK)
-    return hr;
-  if (frame.kind > CORDBG_RT_FRAME_STUB ||
-      (frame.kind == CORDBG_RT_FRAME_MANAGED && !is_sound(&frame.code)))
-    return cordbg_dac_distrust(dac, "a frame that cannot be", error);
-  if (frame.caller.rsp <= registers->rsp)
-    return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, registers->rsp,
-                            "the frame at 0x%llx has no caller above it",
-                            (unsigned long long)registers->rsp);
-  *kind = (cordbg_rt_frame_kind)frame.kind;
-  *code = frame.code;
-  *caller = frame.caller;
+  if (dac->flush || dac->runs != cordbg_tracer_runs(dac->tracer))
+    dac->unwound_count = 0;
+  const cordbg_dac_wire_frame *frame = find_unwound(dac, tid, registers, innermost);
+  if (!frame) {
+    HRESULT hr = ask(dac, CORDBG_DAC_UNWIND, &request, sizeof *frame, &got, error);
+    if (hr == S_OK)
+      hr = keep_unwound(dac, tid, &request.registers, innermost, &got, error);
+    if (hr != S_OK)
+      return hr;
+    frame = &dac->unwound[0].frame;
+  }
+  *kind = (cordbg_rt_frame_kind)frame->kind;
+  *code = frame->code;
+  *caller = frame->caller;
   return S_OK;
 }
 

@@ -9,6 +9,14 @@
 #include "runtime-shim/coreclr/dac-host/protocol.h"
 #include "runtime-shim/coreclr/dac.h"
 
+/* A frame that was unwound: from these registers. */
+typedef struct cordbg_dac_unwound {
+  int32_t tid;
+  bool innermost;
+  struct user_regs_struct before;
+  cordbg_dac_wire_frame frame;
+} cordbg_dac_unwound;
+
 struct cordbg_dac {
   cordbg_target *target;
   cordbg_tracer *tracer;
@@ -25,11 +33,16 @@ struct cordbg_dac {
   unsigned starts;
   uint32_t number; /* of the last request */
   bool flush;      /* the target ran since the last request */
+  uint64_t runs;   /* of the tracer, at the last request */
 
   /* What the target was told to keep: written again by a host that follows another. */
   bool flags_told;
   uint32_t flags;
   GHashTable *wanted; /* of {module, token} */
+
+  /* Frames told so far, until the target runs. */
+  cordbg_dac_unwound unwound[CORDBG_DAC_FRAMES_MAX];
+  unsigned unwound_count;
 
   uint8_t *body;                       /* of the last reply, g_malloc'ed */
   uint64_t written_start, written_end; /* the block that was allowed last */

@@ -398,6 +398,10 @@ cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *
   HRESULT hr = cordbg_target_state(dac->target);
   if (FAILED(hr))
     return cordbg_error_set(error, hr, 0, 0, "the target is gone");
+  uint64_t runs = cordbg_tracer_runs(dac->tracer);
+  if (runs != dac->runs)
+    cordbg_dac_flush(dac);
+  dac->runs = runs;
   hr = ask_once(dac, kind, request, more, more_size, &reply, length, error);
   /* Every question may be asked twice. One that ends two hosts is an error. */
   if (hr == HOST_CRASHED || hr == CORDBG_E_TIMEOUT)

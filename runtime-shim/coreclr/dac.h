@@ -59,7 +59,10 @@ void cordbg_dac_destroy(cordbg_dac *dac);
  */
 void cordbg_dac_interrupt(cordbg_dac *dac, bool on);
 
-/* The target ran: what was learnt of its memory is forgotten, before the next call. Cheap. */
+/*
+ * What was learnt of the target's memory is forgotten, before the next call. Happens by itself when
+ * the target was let run through its tracer.
+ */
 void cordbg_dac_flush(cordbg_dac *dac);
 
 /* The host's process now, 0: none. For tests. */

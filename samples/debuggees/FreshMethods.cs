@@ -5,6 +5,7 @@
 using System;
 using System.Diagnostics;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 
 namespace Debuggees {
   public class FreshMethods {
@@ -26,10 +27,16 @@ namespace Debuggees {
         double[] times = new double[50];
         for (int i = 0; i < times.Length; i++, made++) {
           int count = types.Length;
-          MethodInfo method = definition.MakeGenericMethod(
-              types[made % count], types[made / count % count], types[made / count / count % count]);
+          Type[] arguments = {
+            types[made % count], types[made / count % count], types[made / count / count % count]
+          };
+          MethodInfo method = definition.MakeGenericMethod(arguments);
           long start = Stopwatch.GetTimestamp();
+#if NET // where the pointer is a stub's
+          RuntimeHelpers.PrepareMethod(method.MethodHandle, Array.ConvertAll(arguments, type => type.TypeHandle));
+#else
           method.MethodHandle.GetFunctionPointer();
+#endif
           times[i] = (Stopwatch.GetTimestamp() - start) * 1e6 / Stopwatch.Frequency;
         }
         Array.Sort(times);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a client of ICorDebug waits for, on real Mono programs: attaching, a hit with its callback,
- * Stop and Continue, the notice that a wanted method was compiled. Uses the public headers only;
- * where there is a bare counterpart it is bare.h's, on a program with as many threads.
+ * What a client of ICorDebug waits for, on real Mono and .NET programs: attaching, a hit with its
+ * callback, Stop and Continue, the notice that a wanted method was compiled. Uses the public
+ * headers only; where there is a bare counterpart it is bare.h's, on a program with as many
+ * threads.
  */
 #include "config.h"
 
@@ -22,7 +23,17 @@
 #define HITS 2000u
 #define STOPS 100u
 
-/* A Mono program that is at work. */
+/* A runtime that programs are run with. */
+typedef struct flavour {
+  const char *name, *command;
+  double attach_goal, many_goal, notice_goal; /* nanoseconds */
+} flavour;
+
+static const flavour mono = {"Mono", "mono", 5e6, 25e6, 100e3};
+static const flavour net = {".NET", "dotnet", 12e6, 25e6, 300e3};
+static const flavour *runtime = &mono;
+
+/* A managed program that is at work. */
 typedef struct program {
   GPid pid;
   int input;
@@ -50,12 +61,13 @@ static void
 program_start(program *ret, const char *name, const char *const *arguments)
 {
   const char *folder = g_getenv("CORDBG_DEBUGGEES");
-  g_autofree char *path = g_build_filename(folder ? folder : "samples/debuggees", name, NULL);
+  g_autofree char *file = g_strdup_printf(runtime == &mono ? "%s.exe" : "net/%s.dll", name);
+  g_autofree char *path = g_build_filename(folder ? folder : "samples/debuggees", file, NULL);
   g_autoptr(GPtrArray) line = g_ptr_array_new();
   g_autoptr(GError) error = NULL;
   int output;
   char text[64];
-  g_ptr_array_add(line, (char *)"mono");
+  g_ptr_array_add(line, (char *)(uintptr_t)runtime->command);
   g_ptr_array_add(line, path);
   for (; *arguments; arguments++)
     g_ptr_array_add(line, (char *)*arguments);
@@ -287,9 +299,11 @@ measure_unwanted(void *data)
 /* ---- Rows ---- */
 
 static void
-attach_row(measuring *work, const char *row, double goal, const char *name,
+attach_row(measuring *work, const char *what, double goal, const char *name,
            const char *const *arguments)
 {
+  g_autofree char *row =
+      g_strdup_printf("attach to the last replayed callback, %s%s", runtime->name, what);
   if (!bench_wanted(row))
     return;
   work->wanted = (driver_break){0};
@@ -307,11 +321,12 @@ attach_row(measuring *work, const char *row, double goal, const char *name,
 static void
 hit_row(measuring *work)
 {
-  const char *row = "hit, callback, Continue by ICorDebug, Mono, 1 busy";
+  g_autofree char *row =
+      g_strdup_printf("hit, callback, Continue by ICorDebug, %s, 1 busy", runtime->name);
   const char *const arguments[] = {"120", "0", NULL};
   if (!bench_wanted(row))
     return;
-  program_start(&work->program, "Counter.exe", arguments);
+  program_start(&work->program, "Counter", arguments);
   unsigned threads = program_threads(&work->program);
   hit_target_start(&work->bare, 1, threads - 1, false, 4096);
   bench_compare(&(bench_job){.row = row,
@@ -330,11 +345,12 @@ hit_row(measuring *work)
 static void
 stop_row(measuring *work)
 {
-  const char *row = "Stop and Continue by ICorDebug, Mono, 8 busy";
+  g_autofree char *row =
+      g_strdup_printf("Stop and Continue by ICorDebug, %s, 8 busy", runtime->name);
   const char *const arguments[] = {"120", "8", NULL};
   if (!bench_wanted(row))
     return;
-  program_start(&work->program, "ManyThreads.exe", arguments);
+  program_start(&work->program, "ManyThreads", arguments);
   unsigned threads = program_threads(&work->program);
   hit_target_start(&work->bare, 8, threads - 8, false, 4096);
   bench_compare(&(bench_job){.row = row,
@@ -353,16 +369,17 @@ stop_row(measuring *work)
 static void
 compile_row(measuring *work)
 {
-  const char *row = "notice of a wanted method's compilation, Mono";
+  g_autofree char *row =
+      g_strdup_printf("notice of a wanted method's compilation, %s", runtime->name);
   const char *const none[] = {NULL};
   if (!bench_wanted(row))
     return;
-  program_start(&work->program, "FreshMethods.exe", none);
+  program_start(&work->program, "FreshMethods", none);
   bench_compare(&(bench_job){.row = row,
                              .unit = "us",
                              .threads = program_threads(&work->program),
                              .ratio = BENCH_BEYOND,
-                             .goal = 100000,
+                             .goal = runtime->notice_goal,
                              .ours = measure_wanted,
                              .bare = measure_unwanted,
                              .data = work,
@@ -377,7 +394,7 @@ main(int argc, char **argv)
   const char *const idle[] = {"120", "1000", NULL};
   const char *const busy[] = {"120", "8", NULL};
   const char *const many[] = {"120", "1", "0", "0", "195", NULL};
-  g_autofree char *mono = g_find_program_in_path("mono");
+  const flavour *const both[] = {&mono, &net};
 
   work.hooks = (sample_hooks){.data = &work,
                               .create_process = on_create_process,
@@ -385,17 +402,20 @@ main(int argc, char **argv)
                               .create_thread = on_create_thread,
                               .breakpoint = on_breakpoint};
   bench_begin(&argc, argv, "bench-session");
-  if (mono == NULL) {
-    bench_skip("Mono sessions", "mono is not installed");
-    return bench_end();
+  for (size_t i = 0; i < G_N_ELEMENTS(both); i++) {
+    runtime = both[i];
+    g_autofree char *command = g_find_program_in_path(runtime->command);
+    if (command == NULL) {
+      g_autofree char *reason = g_strdup_printf("%s is not installed", runtime->command);
+      bench_skip(runtime->name, reason);
+      continue;
+    }
+    attach_row(&work, " idle", runtime->attach_goal, "Counter", idle);
+    attach_row(&work, ", 8 busy", runtime->attach_goal, "ManyThreads", busy);
+    attach_row(&work, ", 200 threads", runtime->many_goal, "ManyThreads", many);
+    hit_row(&work);
+    stop_row(&work);
+    compile_row(&work);
   }
-  attach_row(&work, "attach to the last replayed callback, Mono idle", 5e6, "Counter.exe", idle);
-  attach_row(&work, "attach to the last replayed callback, Mono, 8 busy", 5e6, "ManyThreads.exe",
-             busy);
-  attach_row(&work, "attach to the last replayed callback, Mono, 200 threads", 25e6,
-             "ManyThreads.exe", many);
-  hit_row(&work);
-  stop_row(&work);
-  compile_row(&work);
   return bench_end();
 }

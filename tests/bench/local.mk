@@ -5,6 +5,7 @@ include tests/bench/native.mk
 include tests/bench/memory.mk
 include tests/bench/metadata.mk
 include tests/bench/session.mk
+include tests/bench/net.mk
 
 EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)

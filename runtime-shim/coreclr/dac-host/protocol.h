@@ -20,11 +20,12 @@
 #include "cordbg/com/error.h"
 #include "runtime-shim/coreclr/dac.h"
 
-#define CORDBG_DAC_PROTOCOL_VERSION 1u
+#define CORDBG_DAC_PROTOCOL_VERSION 2u
 #define CORDBG_DAC_REQUEST_MAX (64u << 10)
 #define CORDBG_DAC_REPLY_MAX (64u << 20)
 #define CORDBG_DAC_WRITE_MAX (64u << 10)
 #define CORDBG_DAC_GROUPS_MAX 1024u
+#define CORDBG_DAC_FRAMES_MAX 32u /* of one reply */
 
 /* Descriptors in the host. */
 enum {
@@ -49,7 +50,8 @@ typedef enum cordbg_dac_kind {
   CORDBG_DAC_NOTIFY,       /* token: the flags */
   CORDBG_DAC_WANT,         /* address: Module; token: wanted or not; then uint32_t tokens[] */
   CORDBG_DAC_DECODE,       /* -> cordbg_dac_notification; S_FALSE */
-  CORDBG_DAC_UNWIND,       /* token: innermost; registers. -> cordbg_dac_wire_frame; S_FALSE */
+  CORDBG_DAC_UNWIND,       /* token: innermost; registers. -> cordbg_dac_wire_frame, and those of
+                              the callers as far as they are managed; S_FALSE */
   CORDBG_DAC_NEXT_MANAGED, /* registers. -> struct user_regs_struct; S_FALSE */
   CORDBG_DAC_WRITE,        /* host: address; then the bytes. -> empty reply with the result */
 } cordbg_dac_kind;

@@ -107,15 +107,14 @@ undo_hijack(dac_host *host, int32_t tid, struct user_regs_struct *caller)
   }
 }
 
-HRESULT
-host_unwind(dac_host *host, cordbg_error *error)
+/* S_FALSE: the PC is in no managed code. */
+static HRESULT
+unwind_one(dac_host *host, const struct user_regs_struct *registers, bool innermost,
+           cordbg_error *error)
 {
-  const cordbg_dac_request *request = &host->request;
-  bool innermost = request->token != 0;
-  cordbg_dac_wire_frame frame = {.kind = CORDBG_RT_FRAME_MANAGED, .caller = request->registers};
+  cordbg_dac_wire_frame frame = {.kind = CORDBG_RT_FRAME_MANAGED, .caller = *registers};
   const host_body *body = NULL;
-  uint64_t pc = request->registers.rip;
-  HRESULT hr = body_at(host, innermost ? pc : pc - 1, &body);
+  HRESULT hr = body_at(host, innermost ? registers->rip : registers->rip - 1, &body);
 
   if (FAILED(hr))
     return host_set(error, hr, "GetMethodDescData");
@@ -125,9 +124,25 @@ host_unwind(dac_host *host, cordbg_error *error)
   hr = host_unwind_code(host, &body->code, body->gc_info, innermost, &frame.caller, error);
   if (FAILED(hr))
     return hr;
-  undo_hijack(host, request->tid, &frame.caller);
+  undo_hijack(host, host->request.tid, &frame.caller);
   host_add_element(host, &frame, sizeof frame);
   return S_OK;
+}
+
+/* The frame that is asked for, and those behind it: they are asked for next. */
+HRESULT
+host_unwind(dac_host *host, cordbg_error *error)
+{
+  struct user_regs_struct at = host->request.registers;
+  HRESULT hr = unwind_one(host, &at, host->request.token != 0, error);
+
+  for (unsigned i = 1; hr == S_OK && i < CORDBG_DAC_FRAMES_MAX; i++) {
+    const uint8_t *last = host->answer + host->answer_size - sizeof(cordbg_dac_wire_frame);
+    memcpy(&at, last + offsetof(cordbg_dac_wire_frame, caller), sizeof at);
+    if (unwind_one(host, &at, false, NULL) != S_OK)
+      break;
+  }
+  return hr;
 }
 
 /* ---- The chain of Frames ---- */
