@@ -5,8 +5,10 @@
 #include "icordebug-client.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *build = "net";
@@ -187,6 +189,38 @@ forked_children_that_share_the_codes_memory_live(void **state)
   visits_are_hit("fork", "10", NULL, 10);
 }
 
+/* ---- Who may write ---- */
+
+enum { NOBODY = 65534, UNREACHABLE = 126 };
+
+/* The code lies in a shared memory file, which is written through the program's own descriptor of
+ * it: that needs no privilege. This program runs one of its cases as an ordinary user. */
+static void
+an_ordinary_user_breaks_in_code_under_w_xor_x(void **state)
+{
+  (void)state;
+  int status = 0;
+  if (geteuid() != 0) {
+    visits_are_hit("start", "3", NULL, 3);
+    return;
+  }
+  fflush(NULL);
+  pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0) {
+    if (setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+        setresuid(NOBODY, NOBODY, NOBODY) == 0)
+      execl("/proc/self/exe", "an-ordinary-user", "programs_are_started*", (char *)NULL);
+    _exit(UNREACHABLE);
+  }
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  if (status == UNREACHABLE << 8) {
+    printf("SKIP: an ordinary user cannot reach this program\n");
+    skip();
+  }
+  assert_int_equal(status, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -197,6 +231,7 @@ main(int argc, char **argv)
       CLIENT_TEST(a_core_library_method_is_hit_in_its_precompiled_and_in_its_compiled_code),
       CLIENT_TEST(programs_are_started_under_traps),
       CLIENT_TEST(forked_children_that_share_the_codes_memory_live),
+      CLIENT_TEST(an_ordinary_user_breaks_in_code_under_w_xor_x),
   };
   g_autofree char *dotnet = g_find_program_in_path("dotnet");
   if (!dotnet) {
