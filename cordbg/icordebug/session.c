@@ -491,11 +491,17 @@ cordbg_session_launch(cordbg_cordebug *cordebug, const cordbg_launch *launch, bo
     if (FAILED(hr))
       session_abandon(session);
   }
+  cordbg_session_ref(session);
   if (FAILED(hr)) {
     session->life = CORDBG_LIFE_OVER;
     cordbg_session_unref(session);
   } else
     hr = session_finish(session, events, ret, error);
+  /* What the shims say of a process that dies under them depends on where they are. */
+  if (FAILED(hr) && session->terminating)
+    hr = cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, 0, 0,
+                          "process %d was terminated while it was being launched", pid);
+  cordbg_session_unref(session);
   g_array_free(events, TRUE);
   return hr;
 }
