@@ -23,6 +23,7 @@
  * States of an instance:
  *
  *   prepare (attach): stop -> structures sound? --no--> continue, wait a little, again
+ *                          '-> the runtime is only starting: as for a launch
  *   prepare (launch): traps at the runtime's entries -> hit
  *                     -> DAC host -> flags and trap -> domain, modules, threads -> READY (stopped)
  *   READY: handle_event brings the picture up to date; queries answer from it and from the DAC
@@ -38,6 +39,9 @@
 #include "cordbg/native/symbols.h"
 #include "runtime-shim/coreclr/coreclr-private.h"
 #include "runtime-shim/coreclr/coreclr.h"
+
+/* How often the DAC host may crash over a runtime that starts. */
+#define CRASHES_MAX 5
 
 HRESULT
 cordbg_coreclr_read(cordbg_runtime *runtime, uint64_t address, void *buffer, size_t size,
@@ -149,8 +153,7 @@ find_throw(cordbg_runtime *runtime, cordbg_error *error)
   hr = cordbg_symbol_find(modules, "/libstdc++.so", "__cxa_throw", CORDBG_SYMBOLS_EXPORTED, &symbol,
                           NULL);
   if (hr != S_OK)
-    hr =
-        cordbg_symbol_find(modules, NULL, "__cxa_throw", CORDBG_SYMBOLS_EXPORTED, &symbol, error);
+    hr = cordbg_symbol_find(modules, NULL, "__cxa_throw", CORDBG_SYMBOLS_EXPORTED, &symbol, error);
   if (hr == S_OK)
     runtime->throw_address = symbol.address;
   else if (hr == S_FALSE)
@@ -167,7 +170,7 @@ arm(cordbg_runtime *runtime, cordbg_error *error)
 {
   HRESULT hr = find_throw(runtime, error);
 
-  if (SUCCEEDED(hr))
+  if (SUCCEEDED(hr) && !runtime->throw_planted)
     hr = cordbg_coreclr_plant(runtime, runtime->throw_address, error);
   if (FAILED(hr))
     return hr;
@@ -228,7 +231,8 @@ run_on(cordbg_runtime *runtime, const waiting *wait, int milliseconds, cordbg_er
     if (!(event.flags & CORDBG_EVENT_STOPS))
       hr = cordbg_tracer_stop(runtime->tracer, &state, error);
   }
-  cordbg_dac_flush(runtime->dac);
+  if (runtime->dac)
+    cordbg_dac_flush(runtime->dac);
   return hr;
 }
 
@@ -259,18 +263,46 @@ settle(cordbg_runtime *runtime, const waiting *wait, cordbg_error *error)
   }
 }
 
-/* The runtime is up: from a stopped target to a picture of everything. */
+static HRESULT
+start_dac(cordbg_runtime *runtime, cordbg_error *error)
+{
+  return cordbg_dac_start(runtime->target, runtime->library, runtime->info.base, 0, &runtime->dac,
+                          error);
+}
+
+/* A process that was attached to while its runtime starts is run on to where a launch would have
+ * stopped. */
+static HRESULT
+make_dac(cordbg_runtime *runtime, const waiting *wait, cordbg_error *error)
+{
+  HRESULT hr = start_dac(runtime, error);
+
+  if (hr == CORDBG_E_NOTREADY) {
+    gint64 left = (wait->end - g_get_monotonic_time()) / 1000;
+    hr = cordbg_coreclr_run_until_ready(runtime, (int)MAX(left, 0), wait->defer, wait->data, error);
+    if (SUCCEEDED(hr))
+      hr = start_dac(runtime, error);
+  }
+  return hr;
+}
+
+/* From a stopped target to a picture of everything. The DAC may crash over a runtime that is just
+ * starting: then another moment is tried, with another host, and a few times only. */
 static HRESULT
 make_ready(cordbg_runtime *runtime, const waiting *wait, cordbg_error *error)
 {
-  HRESULT hr = cordbg_dac_start(runtime->target, runtime->library, runtime->info.base, 0,
-                                &runtime->dac, error);
-
-  if (SUCCEEDED(hr))
-    hr = arm(runtime, error);
-  if (SUCCEEDED(hr))
-    hr = settle(runtime, wait, error);
-  return hr;
+  for (int crashes = 0;; crashes++) {
+    HRESULT hr = runtime->dac ? S_OK : make_dac(runtime, wait, error);
+    if (SUCCEEDED(hr) && !runtime->flags_set)
+      hr = arm(runtime, error);
+    if (SUCCEEDED(hr))
+      hr = settle(runtime, wait, error);
+    if (hr != E_UNEXPECTED || crashes == CRASHES_MAX || atomic_load(&runtime->interrupted))
+      return hr;
+    hr = run_on(runtime, wait, 5 << crashes, error);
+    if (FAILED(hr))
+      return hr;
+  }
 }
 
 static HRESULT

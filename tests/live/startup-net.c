@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The .NET installation, and its newest parts. */
@@ -269,6 +271,42 @@ a_startup_hook_is_code_of_the_program_too(void **state)
   remove_folder(&f);
 }
 
+/* The moment is what is tested: it is a time, not an event. */
+static void
+asked_for_at_any_moment_of_its_start_it_is_attached_to_and_hit(void **state)
+{
+  char path[4096];
+  const char *given = getenv("CORDBG_SEED");
+  unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+  (void)state;
+  print_message("seed %u\n", seed);
+  srand(seed);
+  debuggee_of(&on_net, false, "Counter", path, sizeof path);
+  for (int i = 0; i < 20; i++) {
+    int delay = rand() % 80;
+    adapter *a = adapter_new(true);
+    a->type = "Debuggees.Counter";
+    a->method = "Tick";
+    a->pid = (DWORD)fork();
+    if (a->pid == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      dup2(open("/dev/null", O_WRONLY), 1);
+      execlp("dotnet", "dotnet", path, (char *)NULL);
+      _exit(127);
+    }
+    poll(NULL, 0, delay);
+    assert_int_equal(enlist(a), S_OK);
+    await_count(a, &a->callbacks, 1);
+    if (a->result != S_OK || a->attached != S_OK)
+      fail_msg("after %d ms: 0x%08x, 0x%08x", delay, (unsigned)a->result, (unsigned)a->attached);
+    await_count(a, &a->hits, 3);
+    assert_int_equal(shim.UnregisterForRuntimeStartup(a->token), S_OK);
+    detach(a);
+    end_child((pid_t)a->pid);
+    adapter_free(a);
+  }
+}
+
 /* The child's part: a folder's copy where only it can see it, and the program run from there. */
 static void
 run_hidden(const char *visible, const char *hidden, const char *program)
@@ -356,6 +394,7 @@ main(void)
       cmocka_unit_test(launched_by_a_host_that_uses_hostfxr_it_stops_before_its_first_code),
       cmocka_unit_test(launched_with_each_setting_of_the_runtime_it_stops_before_its_first_code),
       cmocka_unit_test(a_startup_hook_is_code_of_the_program_too),
+      cmocka_unit_test(asked_for_at_any_moment_of_its_start_it_is_attached_to_and_hit),
       cmocka_unit_test(a_program_with_a_runtime_that_only_it_can_see_is_attached_to),
   };
   if (!find_dotnet()) {
