@@ -14,6 +14,8 @@
 
 #include "cordbg/cormeta.h"
 #include "cordbg/corsym.h"
+#include "cordbg/metadata/scope.h"
+#include "cordbg/metadata/signature.h"
 
 /* What lies beside an image, by how the name ends: its symbols first. */
 static const char *const *
@@ -504,6 +506,129 @@ an_emitted_module_has_metadata_of_its_types(void **state)
   program_end(&p);
 }
 
+/* One fact that reflection told of what was emitted, against the metadata. */
+static void
+assert_fact(IMetaDataImport2 *import, const char *fact)
+{
+  char kind[16], name[128];
+  unsigned token = 0, type = 0, parameters = 0;
+  WCHAR wide[256] = {0};
+  ULONG length = 0, size = 0;
+  mdTypeDef owner = 0;
+  PCCOR_SIGNATURE signature = NULL;
+  if (sscanf(fact, "fact %15s %x", kind, &token) != 2)
+    fail_msg("not a fact: %s", fact);
+  if (strcmp(kind, "type") == 0) {
+    assert_int_equal(sscanf(fact, "fact type %x %127s", &token, name), 2);
+    assert_ok(IMetaDataImport2_GetTypeDefProps(import, token, wide, 256, &length, NULL, NULL));
+    g_autofree char *full = g_utf16_to_utf8((const gunichar2 *)wide, -1, NULL, NULL, NULL);
+    const char *simple = strrchr(full, '.') ? strrchr(full, '.') + 1 : full;
+    assert_string_equal(simple, name);
+    return;
+  }
+  if (strcmp(kind, "method") == 0) {
+    assert_int_equal(sscanf(fact, "fact method %x %x %127s %u", &token, &type, name, &parameters),
+                     4);
+    assert_ok(IMetaDataImport2_GetMethodProps(import, token, &owner, wide, 256, &length, NULL,
+                                              &signature, &size, NULL, NULL));
+    assert_true(size >= 3);
+    assert_int_equal(signature[1], parameters);
+  } else {
+    assert_int_equal(sscanf(fact, "fact field %x %x %127s", &token, &type, name), 3);
+    assert_ok(IMetaDataImport2_GetFieldProps(import, token, &owner, wide, 256, &length, NULL,
+                                             &signature, &size, NULL, NULL, NULL));
+    assert_true(size >= 2);
+    assert_int_equal(signature[0], IMAGE_CEE_CS_CALLCONV_FIELD);
+  }
+  g_autofree char *own = g_utf16_to_utf8((const gunichar2 *)wide, -1, NULL, NULL, NULL);
+  assert_string_equal(own, name);
+  assert_int_equal(owner, type);
+}
+
+/* A member's signature as text. */
+static char *
+signature_of(IMetaDataImport2 *import, const char *type, const char *member, bool field)
+{
+  const cordbg_metadata *md =
+      cordbg_image_metadata(cordbg_metadata_scope_image((IUnknown *)import));
+  g_autofree gunichar2 *wide_type = g_utf8_to_utf16(type, -1, NULL, NULL, NULL);
+  g_autofree gunichar2 *wide_member = g_utf8_to_utf16(member, -1, NULL, NULL, NULL);
+  mdTypeDef owner = 0;
+  mdToken token = 0;
+  PCCOR_SIGNATURE signature = NULL;
+  ULONG size = 0;
+  assert_ok(IMetaDataImport2_FindTypeDefByName(import, (LPCWSTR)wide_type, 0, &owner));
+  if (field) {
+    assert_ok(IMetaDataImport2_FindField(import, owner, (LPCWSTR)wide_member, NULL, 0, &token));
+    assert_ok(IMetaDataImport2_GetFieldProps(import, token, NULL, NULL, 0, NULL, NULL, &signature,
+                                             &size, NULL, NULL, NULL));
+  } else {
+    assert_ok(IMetaDataImport2_FindMethod(import, owner, (LPCWSTR)wide_member, NULL, 0, &token));
+    assert_ok(IMetaDataImport2_GetMethodProps(import, token, NULL, NULL, 0, NULL, NULL, &signature,
+                                              &size, NULL, NULL));
+  }
+  GString *text = g_string_new(NULL);
+  assert_true(cordbg_signature_format(md, (cordbg_blob){signature, size}, text));
+  return g_string_free(text, FALSE);
+}
+
+static void
+emitted_members_have_the_tokens_and_types_that_reflection_tells(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *type, *member, *text;
+    bool field;
+  } signatures[] = {
+      {"Second", "One", "string(int32,System.DateTime,object,uint8[])", false},
+      {"Name.Space.First", "Zero",
+       "instance System.Collections.Generic.List`1<int32>(Second&,int32*,int32[,])", false},
+      {"Second", "Two", "void(Name.Space.First+Inner,Name.Space.First)", false},
+      {"Generic`1", "Same", "!0(!0)", false},
+      {"Second", "names", "string[]", true},
+      {"Second", "map",
+       "System.Collections.Generic.Dictionary`2<string,System.Collections.Generic.List`1<"
+       "System.DateTime>>",
+       true},
+  };
+  program p;
+  static client c;
+  /* Mono tells of an emitted module by the first code of it that is compiled: before the second. */
+  emitting e = {.b = {.type = "Debuggees.Emitted", .method = "Call", .limit = 2}};
+  program_start_managed(&p, "../../tests/live/Emitted", "60", NULL);
+  client_open(&c, emitting_hook, &e);
+  assert_ok(client_attach(&c, p.pid, FALSE));
+  client_await(&c, "Breakpoint", 2);
+  mdMethodDef found;
+  ULONG32 count;
+  ICorDebugModule *module = NULL;
+  for (unsigned i = 0; i < e.count && module == NULL; i++)
+    if (cordbg_find_methods(e.modules[i], "Second", "One", 1, &found, &count) == S_OK)
+      module = e.modules[i];
+  assert_non_null(module);
+  IMetaDataImport2 *import = import_of(module);
+  unsigned facts = 0;
+  for (;; facts++) {
+    g_autofree char *fact = program_line(p.out, "fact ");
+    if (strcmp(fact, "fact end") == 0)
+      break;
+    assert_fact(import, fact);
+  }
+  assert_true(facts >= 12);
+  for (size_t i = 0; i < G_N_ELEMENTS(signatures); i++) {
+    g_autofree char *text =
+        signature_of(import, signatures[i].type, signatures[i].member, signatures[i].field);
+    assert_string_equal(text, signatures[i].text);
+  }
+  IMetaDataImport2_Release(import);
+  for (unsigned i = 0; i < e.count; i++)
+    ICorDebugModule_Release(e.modules[i]);
+  breaking_drop(&e.b);
+  client_close(&c);
+  program_check_unharmed(&p);
+  program_end(&p);
+}
+
 /* ---- Source lines ---- */
 
 /* The number of the first line of a debuggee's source with that text, from 1. */
@@ -620,6 +745,7 @@ main(void)
       CASE_ON_BOTH(a_replaced_file_is_not_mistaken_for_what_runs),
       CASE_ON_BOTH(a_module_without_a_file_has_the_metadata_of_its_bytes),
       CASE_ON_BOTH(an_emitted_module_has_metadata_of_its_types),
+      CASE_ON_BOTH(emitted_members_have_the_tokens_and_types_that_reflection_tells),
       CASE_ON_BOTH(source_lines_become_methods_and_il_offsets),
       CASE_ON_BOTH(a_symbol_reader_outlives_the_module),
       CASE_ON_BOTH(a_module_without_symbols_says_so),

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 # What the tests of metadata and lines need besides what icordebug.mk builds.
 if HAVE_DOTNET
-metadata_net = tests/live/net/InMemory.dll
+metadata_net = tests/live/net/InMemory.dll tests/live/net/Emitted.dll
 noinst_DATA += $(metadata_net)
 CLEANFILES += $(metadata_net) $(metadata_net:.dll=.pdb) $(metadata_net:.dll=.runtimeconfig.json)
+endif
+
+EXTRA_DIST += tests/live/Emitted.cs
+if HAVE_MCS
+noinst_DATA += tests/live/Emitted.exe
+CLEANFILES += tests/live/Emitted.exe tests/live/Emitted.exe.mdb
 endif
 
 if HAVE_CMOCKA
