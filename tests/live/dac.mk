@@ -2,7 +2,7 @@
 # The DAC host on real .NET processes.
 if HAVE_CMOCKA
 dac_live_tests = tests/live/test-dac-queries tests/live/test-coreclr-unwind \
-	tests/live/test-dac-resilience tests/live/test-dac-errors
+	tests/live/test-dac-resilience tests/live/test-dac-errors tests/live/test-dac-metadata
 check_PROGRAMS += $(dac_live_tests) tests/live/dac-impostor tests/live/dac-aot
 TESTS += $(dac_live_tests)
 tests_live_test_dac_queries_SOURCES = tests/live/dac-queries.c
@@ -16,6 +16,10 @@ tests_live_test_dac_resilience_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_
 tests_live_dac_impostor_SOURCES = tests/live/dac-impostor.c
 tests_live_dac_impostor_CFLAGS = -std=gnu11 $(WARNING_CFLAGS)
 tests_live_dac_impostor_LDFLAGS =
+tests_live_test_dac_metadata_SOURCES = tests/live/dac-metadata.c tests/live/dac-resilience.h \
+	tests/live/dac-inside.c $(mono_live_support)
+tests_live_test_dac_metadata_CFLAGS = $(mono_live_cflags)
+tests_live_test_dac_metadata_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS) -ldl
 tests_live_test_dac_errors_SOURCES = tests/live/dac-errors.c $(mono_live_support)
 tests_live_test_dac_errors_CFLAGS = $(mono_live_cflags)
 tests_live_test_dac_errors_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
