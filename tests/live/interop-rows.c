@@ -90,20 +90,20 @@ check_byte(test_session *s, uint64_t address, uint8_t behind)
 
 /* ---- Row 10 ---- */
 
-static test_stage *handler_stage;
+static test_stage *stage_of_traps;
 
 static void
 count_own_trap(int number)
 {
   (void)number;
-  handler_stage->count[1]++;
+  stage_of_traps->count[1]++;
 }
 
 static void
 own_traps(test_stage *stage)
 {
   uint8_t *memory = private_code(PAGE, code_int3, sizeof code_int3);
-  handler_stage = stage;
+  stage_of_traps = stage;
   signal(SIGTRAP, count_own_trap);
   memory[64] = 0;
   memory[65] = CORDBG_TRAP;
@@ -387,14 +387,14 @@ static void
 note_plain(int number)
 {
   (void)number;
-  handler_stage->count[2]++;
+  stage_of_traps->count[2]++;
 }
 
 static void
 turns(test_stage *stage)
 {
   uint8_t *memory = private_code(PAGE, code_add, sizeof code_add);
-  handler_stage = stage;
+  stage_of_traps = stage;
   signal(SIGUSR1, note_plain);
   stage->address[0] = at(memory);
   stage->ready = 1;
