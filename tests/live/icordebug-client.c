@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -291,11 +292,14 @@ on_debug_event(ICorDebugUnmanagedCallback *This, LPDEBUG_EVENT event, BOOL out_o
   client *owner = from_unmanaged(This)->owner;
   ICorDebugProcess *process = NULL;
   /* The first events come before the attach has returned. */
-  hook_ok(ICorDebug_GetProcess(owner->cordebug, event->dwProcessId, &process));
-  HRESULT hr = happened(owner, &(told){.name = names[event->dwDebugEventCode],
-                                       .process = process,
-                                       .event = event,
-                                       .out_of_band = out_of_band});
+  HRESULT hr = ICorDebug_GetProcess(owner->cordebug, event->dwProcessId, &process);
+  if (hr == E_INVALIDARG)
+    return S_OK; /* on its way when the session was left: nothing to continue */
+  hook_true(hr == S_OK);
+  hr = happened(owner, &(told){.name = names[event->dwDebugEventCode],
+                               .process = process,
+                               .event = event,
+                               .out_of_band = out_of_band});
   ICorDebugProcess_Release(process);
   return hr;
 }
@@ -473,7 +477,24 @@ client_await_objects(size_t before)
 
 /* ---- Breakpoints by name ---- */
 
-/* Sets the breakpoint in a module that has the method. */
+static HRESULT
+break_in(breaking *b, ICorDebugModule *module, mdMethodDef token)
+{
+  ICorDebugFunction *function;
+  ICorDebugCode *code;
+  HRESULT hr = ICorDebugModule_GetFunctionFromToken(module, token, &function);
+  if (FAILED(hr))
+    return hr;
+  hr = ICorDebugFunction_GetILCode(function, &code);
+  if (SUCCEEDED(hr)) {
+    hr = ICorDebugCode_CreateBreakpoint(code, b->il, &b->breakpoints[b->set]);
+    b->set += SUCCEEDED(hr);
+    ICorDebugCode_Release(code);
+  }
+  ICorDebugFunction_Release(function);
+  return hr;
+}
+
 void
 breaking_set(breaking *b, ICorDebugModule *module)
 {
@@ -484,17 +505,9 @@ breaking_set(breaking *b, ICorDebugModule *module)
   HRESULT hr = cordbg_find_methods(module, b->type, b->method, 8, tokens, &count);
   if (hr == S_FALSE)
     return;
-  hook_ok(hr);
-  for (ULONG32 i = 0; i < count && i < 8 && b->set < BREAKING_MAX; i++) {
-    ICorDebugFunction *function;
-    ICorDebugCode *code;
-    hook_ok(ICorDebugModule_GetFunctionFromToken(module, tokens[i], &function));
-    hook_ok(ICorDebugFunction_GetILCode(function, &code));
-    hook_ok(ICorDebugCode_CreateBreakpoint(code, b->il, &b->breakpoints[b->set]));
-    b->set++;
-    ICorDebugCode_Release(code);
-    ICorDebugFunction_Release(function);
-  }
+  for (ULONG32 i = 0; i < count && i < 8 && hr == S_OK && b->set < BREAKING_MAX; i++)
+    hr = break_in(b, module, tokens[i]);
+  hook_true(hr == S_OK || (b->left && hr == CORDBG_E_OBJECT_NEUTERED));
 }
 
 then
@@ -571,13 +584,21 @@ program_line(int out, const char *text)
   }
 }
 
+/* In the child: none outlives a test that failed. */
+static void
+die_with_the_test(gpointer data)
+{
+  (void)data;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 void
 program_start(program *p, char *const *argv)
 {
   g_autoptr(GError) error = NULL;
   if (!g_spawn_async_with_pipes(NULL, (char **)argv, NULL,
-                                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
-                                &p->pid, NULL, &p->out, NULL, &error))
+                                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, die_with_the_test,
+                                NULL, &p->pid, NULL, &p->out, NULL, &error))
     fail_msg("%s", error->message);
   note_program(p->pid, true);
   g_free(program_line(p->out, "ready"));

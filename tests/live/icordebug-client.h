@@ -96,6 +96,7 @@ typedef struct breaking {
   unsigned set;
   unsigned once;  /* set in the first module that has the method, and in no other */
   unsigned limit; /* stay at this hit; 0: never */
+  bool left;      /* the session may be detached from while the hook is at work */
   unsigned hits;
 } breaking;
 

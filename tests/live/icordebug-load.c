@@ -43,7 +43,7 @@ detach_at_any_moment_under_load(void **state)
   (void)state;
   program p;
   g_autoptr(GRand) random = g_rand_new_with_seed(client_seed());
-  breaking b = {.type = "Debuggees.ManyThreads", .method = "Work"};
+  breaking b = {.type = "Debuggees.ManyThreads", .method = "Work", .left = true};
   program_start_managed(&p, "ManyThreads", "600", "4", NULL);
   for (int i = 0; i < 25; i++) {
     static client c;
