@@ -152,9 +152,9 @@ load_library(const char *library)
 
   if (!handle)
     fail_msg("%s", dlerror());
-  BOOL (*initialise)
+  BOOL(*initialise)
   (void *, DWORD, void *) = (BOOL(*)(void *, DWORD, void *))(uintptr_t)dlsym(handle, "DllMain");
-  HRESULT (*create)
+  HRESULT(*create)
   (REFIID, ICLRDataTarget *, void **) = (HRESULT(*)(REFIID, ICLRDataTarget *, void **))(
       uintptr_t)dlsym(handle, "CLRDataCreateInstance");
   assert_non_null(initialise);
@@ -444,7 +444,7 @@ list_both(comparison *c, const char *what, lister list, mdToken of)
 
   c->questions++;
   if (dac_hr != ours_hr || dac->len != ours->len ||
-      memcmp(dac->data, ours->data, dac->len * sizeof(mdToken)) != 0) {
+      (dac->len && memcmp(dac->data, ours->data, dac->len * sizeof(mdToken)) != 0)) {
     g_autofree char *more = g_strdup_printf("0x%08x, %u of them, and 0x%08x, %u", (unsigned)dac_hr,
                                             dac->len, (unsigned)ours_hr, ours->len);
     tell_difference(c, what, of, more);
