@@ -15,4 +15,9 @@ uint32_t cordbg_name_index_find(const cordbg_name_index *index, const cordbg_met
                                 const char *name_space, size_t name_space_length, const char *name,
                                 size_t name_length, uint32_t enclosing_rid);
 
+/* The same without an index. */
+uint32_t cordbg_name_scan(const cordbg_metadata *metadata, const char *name_space,
+                          size_t name_space_length, const char *name, size_t name_length,
+                          uint32_t enclosing_rid);
+
 #endif

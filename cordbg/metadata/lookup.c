@@ -16,12 +16,16 @@
 
 enum { ORDER_UNKNOWN, ORDER_SORTED, ORDER_INDEXED };
 
+/* So many names are looked for row by row: an index takes the time of four such walks. */
+enum { SCANS = 4 };
+
 struct cordbg_metadata_indexes {
   GMutex lock;
   gint state[CORDBG_TABLE_COUNT];
   uint32_t *order[CORDBG_TABLE_COUNT];   /* rids by (key, rid) */
   uint32_t *inverse[CORDBG_TABLE_COUNT]; /* of pointer tables: target rid -> position */
   cordbg_name_index *names;
+  gint scans;
 };
 
 cordbg_metadata_indexes *
@@ -407,6 +411,9 @@ cordbg_metadata_find_type(const cordbg_metadata *metadata, const char *name_spac
 {
   cordbg_metadata_indexes *indexes = metadata->indexes;
   cordbg_name_index *names = g_atomic_pointer_get(&indexes->names);
+  if (!names && g_atomic_int_add(&indexes->scans, 1) < SCANS)
+    return cordbg_name_scan(metadata, name_space, name_space_length, name, name_length,
+                            enclosing_rid);
   if (!names) {
     /* Nested types are looked up while the index is built, under the other tables' lock. */
     settle_order(metadata, CORDBG_TABLE_NESTED_CLASS);

@@ -200,7 +200,7 @@ uint32_t cordbg_metadata_find_one(const cordbg_metadata *metadata, cordbg_table 
 
 /*
  * The TypeDef with this namespace and name inside enclosing (0: a type that is not nested); 0 when
- * there is none. Builds the name index at the first call (O(types)), then O(1).
+ * there is none. The first calls walk the table; the fifth builds the name index, then O(1).
  */
 uint32_t cordbg_metadata_find_type(const cordbg_metadata *metadata, const char *name_space,
                                    size_t name_space_length, const char *name, size_t name_length,

@@ -117,13 +117,34 @@ cordbg_name_index_free(cordbg_name_index *index)
   g_free(index);
 }
 
+/* Whether a name can be in the tables, and is no longer than what has an entry. */
+static bool
+can_be_found(const char *name_space, size_t name_space_length, const char *name, size_t name_length)
+{
+  /* Heap strings end at their NUL: a name with one inside matches nothing. */
+  return name_length < NAME_MAX_BYTES && name_space_length < NAME_MAX_BYTES &&
+         !memchr(name, 0, name_length) && !memchr(name_space, 0, name_space_length);
+}
+
+uint32_t
+cordbg_name_scan(const cordbg_metadata *metadata, const char *name_space, size_t name_space_length,
+                 const char *name, size_t name_length, uint32_t enclosing_rid)
+{
+  uint32_t rows = cordbg_metadata_rows(metadata, CORDBG_TABLE_TYPE_DEF);
+  if (!can_be_found(name_space, name_space_length, name, name_length))
+    return 0;
+  for (uint32_t rid = 1; rid <= rows; rid++)
+    if (is_type(metadata, rid, name_space, name_space_length, name, name_length, enclosing_rid))
+      return rid;
+  return 0;
+}
+
 uint32_t
 cordbg_name_index_find(const cordbg_name_index *index, const cordbg_metadata *metadata,
                        const char *name_space, size_t name_space_length, const char *name,
                        size_t name_length, uint32_t enclosing_rid)
 {
-  /* Heap strings end at their NUL: a name with one inside matches nothing. */
-  if (memchr(name, 0, name_length) || memchr(name_space, 0, name_space_length))
+  if (!can_be_found(name_space, name_space_length, name, name_length))
     return 0;
   uint64_t at =
       hash_type(index->seed, name_space, name_space_length, name, name_length, enclosing_rid);
