@@ -17,6 +17,10 @@ typedef struct cordbg_dac_unwound {
   cordbg_dac_wire_frame frame;
 } cordbg_dac_unwound;
 
+typedef struct cordbg_dac_range {
+  uint64_t start, end;
+} cordbg_dac_range;
+
 struct cordbg_dac {
   cordbg_target *target;
   cordbg_tracer *tracer;
@@ -44,7 +48,9 @@ struct cordbg_dac {
   cordbg_dac_unwound unwound[CORDBG_DAC_FRAMES_MAX];
   unsigned unwound_count;
 
-  uint8_t *body;                       /* of the last reply, g_malloc'ed */
+  uint8_t *body;               /* of the last reply, g_malloc'ed */
+  cordbg_dac_range globals[4]; /* the runtime's writable data, once it was looked for */
+  unsigned globals_count;
   uint64_t written_start, written_end; /* the block that was allowed last */
 };
 

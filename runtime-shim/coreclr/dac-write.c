@@ -58,26 +58,39 @@ is_a_stack(int pid, const cordbg_mapping *mapping, uint64_t address)
   return found;
 }
 
-/* The mappings from the runtime's base on that are one file's, and the zero pages behind. */
-static bool
-is_of_the_runtime(cordbg_dac *dac, const cordbg_mapping *mapping)
+/*
+ * The writable mappings from the runtime's base on that are one file's, and the zero pages behind.
+ * They stay as long as the process: libcoreclr is never unloaded.
+ */
+static void
+find_globals(cordbg_dac *dac)
 {
-  cordbg_mapping at, first;
+  cordbg_mapping at, first = {.inode = 0};
   uint64_t address = dac->base;
 
-  if (cordbg_target_find_mapping(dac->target, address, false, &first, NULL, 0, NULL) != S_OK)
-    return false;
-  for (int i = 0; i < SEGMENTS_MAX; i++) {
+  for (int i = 0; i < SEGMENTS_MAX && dac->globals_count < G_N_ELEMENTS(dac->globals); i++) {
     if (cordbg_target_find_mapping(dac->target, address, false, &at, NULL, 0, NULL) != S_OK)
-      return false; /* a gap: the image ends */
+      return; /* a gap: the image ends */
+    if (i == 0)
+      first = at;
     if (at.inode != first.inode && at.inode != 0)
-      return false;
-    if (at.start == mapping->start)
-      return true;
+      return;
+    if ((at.prot & PROT_WRITE) && !(at.prot & PROT_EXEC) && !at.shared)
+      dac->globals[dac->globals_count++] = (cordbg_dac_range){at.start, at.end};
     if (at.inode == 0)
-      return false;
+      return;
     address = at.end;
   }
+}
+
+static bool
+is_global(cordbg_dac *dac, uint64_t address, size_t size)
+{
+  if (dac->globals_count == 0)
+    find_globals(dac);
+  for (unsigned i = 0; i < dac->globals_count; i++)
+    if (address >= dac->globals[i].start && address + size <= dac->globals[i].end)
+      return true;
   return false;
 }
 
@@ -85,23 +98,17 @@ is_of_the_runtime(cordbg_dac *dac, const cordbg_mapping *mapping)
 static bool
 is_pointed_to(cordbg_dac *dac, uint64_t address)
 {
-  cordbg_mapping at;
-  uint64_t from = dac->base, total = 0;
+  uint64_t total = 0;
   bool found = false;
 
-  for (int i = 0; !found && i < SEGMENTS_MAX; i++, from = at.end) {
-    if (cordbg_target_find_mapping(dac->target, from, false, &at, NULL, 0, NULL) != S_OK ||
-        !is_of_the_runtime(dac, &at))
-      break;
-    uint64_t length = at.end - at.start;
-    if (!(at.prot & PROT_WRITE))
-      continue;
+  for (unsigned i = 0; !found && i < dac->globals_count; i++) {
+    uint64_t length = dac->globals[i].end - dac->globals[i].start;
     total += length;
     if (total > GLOBALS_MAX)
       break;
     g_autofree uint64_t *words = g_try_malloc(length);
-    if (!words || cordbg_target_read_exact(dac->target, CORDBG_VIEW_PRISTINE, at.start, words,
-                                           length, NULL) != S_OK)
+    if (!words || cordbg_target_read_exact(dac->target, CORDBG_VIEW_PRISTINE, dac->globals[i].start,
+                                           words, length, NULL) != S_OK)
       break;
     for (uint64_t j = 0; !found && j < length / sizeof *words; j++)
       found = words[j] == address;
@@ -126,18 +133,18 @@ cordbg_dac_may_write(cordbg_dac *dac, uint64_t address, size_t size, cordbg_erro
 
   if (size == 0 || size > TABLE_SIZE || address + size < address)
     return refuse(address, size, "no range of the runtime's", error);
+  if (is_global(dac, address, size))
+    return S_OK;
+  if (address >= dac->written_start && address + size <= dac->written_end)
+    return S_OK; /* the runtime does not give its table back */
   if (cordbg_target_find_mapping(dac->target, address, false, &mapping, path, sizeof path, NULL) !=
           S_OK ||
       address + size > mapping.end)
     return refuse(address, size, "not mapped as a whole", error);
   if (!(mapping.prot & PROT_WRITE) || (mapping.prot & PROT_EXEC) || mapping.shared)
     return refuse(address, size, "not private writable data", error);
-  if (is_of_the_runtime(dac, &mapping))
-    return S_OK;
   if (mapping.inode != 0)
     return refuse(address, size, "another image's data", error);
-  if (address >= dac->written_start && address + size <= dac->written_end)
-    return S_OK; /* the runtime does not give its table back */
   if (strncmp(path, "[stack", 6) == 0 || is_a_stack(dac->pid, &mapping, address))
     return refuse(address, size, "a thread's stack", error);
   if (!is_pointed_to(dac, address))
