@@ -135,7 +135,7 @@ static void
 row_34_other_threads_lose_no_hit_while_one_steps(void **state)
 {
   (void)state;
-  enum { ROUNDS = 40 };
+  enum { ROUNDS = 15 };
   stepping s = {.limit = 4 * ROUNDS};
   trouble_start(&p);
   attach(crowd_step_hook, &s);
@@ -253,7 +253,7 @@ static void
 storms_under_both_kinds_of_breakpoints_are_counted_exactly(void **state)
 {
   (void)state;
-  enum { ROUNDS = 150, PASSING = 400, TOLD = 30 };
+  enum { ROUNDS = 80, PASSING = 200, TOLD = 20 };
   const int passing = SIGRTMIN + 8;
   storm s = {.managed = {.type = "Debuggees.Trouble", .method = "Work"}};
   trouble_start(&p);
@@ -319,7 +319,7 @@ static void
 hits_during_a_collection_are_out_of_band(void **state)
 {
   (void)state;
-  enum { ROUNDS = 300 };
+  enum { ROUNDS = 150 };
   bands b = {0};
   trouble_start(&p);
   attach(bands_hook, &b);
