@@ -233,6 +233,19 @@ measure_bare_hits(void *data)
   return took;
 }
 
+/* The last callback of the replay has not continued yet: Stop would only count. */
+static void
+await_running(const measuring *work)
+{
+  BOOL running = FALSE;
+  while (!running) {
+    if (FAILED(ICorDebugProcess_IsRunning(work->session.process, &running)))
+      bench_die("IsRunning: %s", cordbg_last_error(NULL, NULL, NULL));
+    if (!running)
+      g_usleep(100);
+  }
+}
+
 static double
 measure_stops(void *data)
 {
@@ -240,6 +253,7 @@ measure_stops(void *data)
   take_turn(work, work->program.pid);
   work->wanted = (driver_break){0};
   attach(work);
+  await_running(work);
   uint64_t begun = bench_now();
   for (unsigned i = 0; i < STOPS; i++)
     if (FAILED(ICorDebugProcess_Stop(work->session.process, 5000)) ||
