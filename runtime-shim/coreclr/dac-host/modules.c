@@ -9,6 +9,7 @@
 #include "runtime-shim/coreclr/dac-host/host.h"
 
 #define NAME_UNITS (CORDBG_RT_NAME_MAX / 2)
+#define METADATA_HEAD 512u /* bytes that hold the metadata root and its stream headers */
 
 typedef struct host_name {
   char text[CORDBG_RT_NAME_MAX];
@@ -66,12 +67,65 @@ read_names(dac_host *host, IXCLRDataModule *module, uint64_t assembly, host_name
   if (SUCCEEDED(module->lpVtbl->GetFileName(module, NAME_UNITS, &needed, text)))
     set_name(&names[0], text);
   memset(text, 0, sizeof text);
-  if (SUCCEEDED(module->lpVtbl->GetName(module, NAME_UNITS, &needed, text)))
+  /* For this one the DAC copies the module's metadata as a whole: megabytes. */
+  if (names[0].size == 0 && SUCCEEDED(module->lpVtbl->GetName(module, NAME_UNITS, &needed, text)))
     set_name(&names[1], text);
   memset(text, 0, sizeof text);
   if (assembly != 0 &&
       SUCCEEDED(host->sos->lpVtbl->GetAssemblyName(host->sos, assembly, NAME_UNITS, text, &units)))
     set_name(&names[2], text);
+}
+
+/*
+ * The MVID, by ECMA-335 II.24.2: the only row of the first table of `#~`. The DAC would open the
+ * metadata for it, and copy it. false: it is not where it should be.
+ */
+static bool
+read_mvid(dac_host *host, uint64_t root, uint64_t size, uint8_t mvid[16])
+{
+  uint8_t head[METADATA_HEAD];
+  uint32_t version = 0, tables = 0, guids = 0, at;
+  uint16_t streams = 0;
+  struct {
+    uint32_t reserved;
+    uint8_t major, minor, heaps, one;
+    uint64_t valid, sorted;
+  } header;
+  uint8_t row[10] = {0};
+
+  size_t got = host_read(host, root, head, size < sizeof head ? (size_t)size : sizeof head);
+  if (got < 20 || memcmp(head, "BSJB", 4) != 0)
+    return false;
+  memcpy(&version, head + 12, sizeof version);
+  at = 16 + version + 2;
+  if (version > 256 || at + 2 > got)
+    return false;
+  memcpy(&streams, head + at, sizeof streams);
+  at += 2;
+  for (unsigned i = 0; i < streams && i < 16; i++) {
+    uint32_t offset = 0;
+    if (at + 12 > got)
+      return false;
+    memcpy(&offset, head + at, sizeof offset);
+    const char *name = (const char *)head + at + 8;
+    size_t length = strnlen(name, got - at - 8);
+    if (strncmp(name, "#~", length + 1) == 0)
+      tables = offset;
+    else if (strncmp(name, "#GUID", length + 1) == 0)
+      guids = offset;
+    at += 8 + ((uint32_t)length / 4 + 1) * 4;
+  }
+  if (tables == 0 || guids == 0 || tables >= size || guids >= size ||
+      host_read(host, root + tables, &header, sizeof header) != sizeof header ||
+      (header.valid & 1) == 0)
+    return false;
+  uint64_t rows = root + tables + sizeof header + 4u * (unsigned)__builtin_popcountll(header.valid);
+  if (host_read(host, rows, row, sizeof row) != sizeof row)
+    return false;
+  uint32_t index = 0, where = 2 + (header.heaps & 1 ? 4 : 2);
+  memcpy(&index, row + where, header.heaps & 2 ? 4 : 2);
+  return index != 0 && index < size / 16 &&
+         host_read(host, root + guids + (index - 1) * 16ull, mvid, 16) == 16;
 }
 
 /* S_FALSE: it cannot be looked at (yet). */
@@ -92,7 +146,8 @@ add_module(dac_host *host, uint64_t address, uint64_t domain, uint64_t core)
     memset(&image, 0, sizeof image);
   GUID mvid;
   memset(&mvid, 0, sizeof mvid);
-  if (SUCCEEDED(module->lpVtbl->GetVersionId(module, &mvid)))
+  if (!read_mvid(host, data.metadataStart, data.metadataSize, wire.mvid) &&
+      SUCCEEDED(module->lpVtbl->GetVersionId(module, &mvid)))
     memcpy(wire.mvid, &mvid, sizeof wire.mvid);
   wire.assembly = data.Assembly;
   wire.metadata = data.metadataStart;
