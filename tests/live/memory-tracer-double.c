@@ -220,6 +220,14 @@ cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error)
   return runs_alone(error);
 }
 
+/* Its target never stands still. */
+uint64_t
+cordbg_tracer_stillness(const cordbg_tracer *tracer)
+{
+  (void)tracer;
+  return 0;
+}
+
 HRESULT
 cordbg_tracer_terminate(cordbg_tracer *tracer, cordbg_error *error)
 {
