@@ -291,8 +291,16 @@ on_debug_event(ICorDebugUnmanagedCallback *This, LPDEBUG_EVENT event, BOOL out_o
   };
   client *owner = from_unmanaged(This)->owner;
   ICorDebugProcess *process = NULL;
+  pthread_mutex_lock(&owner->lock);
+  ICorDebug *cordebug = owner->cordebug;
+  if (cordebug != NULL)
+    ICorDebug_AddRef(cordebug);
+  pthread_mutex_unlock(&owner->lock);
   /* The first events come before the attach has returned. */
-  HRESULT hr = ICorDebug_GetProcess(owner->cordebug, event->dwProcessId, &process);
+  HRESULT hr = cordebug != NULL ? ICorDebug_GetProcess(cordebug, event->dwProcessId, &process)
+                                : E_INVALIDARG;
+  if (cordebug != NULL)
+    ICorDebug_Release(cordebug);
   if (hr == E_INVALIDARG)
     return S_OK; /* on its way when the session was left: nothing to continue */
   hook_true(hr == S_OK);
@@ -418,10 +426,13 @@ client_close(client *c)
     ICorDebugProcess_Release(c->process);
     c->process = NULL;
   }
-  if (c->cordebug != NULL) {
-    ICorDebug_Terminate(c->cordebug);
-    ICorDebug_Release(c->cordebug);
-    c->cordebug = NULL;
+  pthread_mutex_lock(&c->lock);
+  ICorDebug *cordebug = c->cordebug;
+  c->cordebug = NULL;
+  pthread_mutex_unlock(&c->lock);
+  if (cordebug != NULL) {
+    ICorDebug_Terminate(cordebug);
+    ICorDebug_Release(cordebug);
   }
   await_last_reference(c);
   release(c->callback);
