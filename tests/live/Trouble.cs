@@ -81,7 +81,7 @@ namespace Debuggees {
     static void Collect(int rounds) {
       heap = new object[300][];
       for (int i = 0; i < heap.Length; i++) {
-        heap[i] = new object[300];
+        heap[i] = new object[150];
         for (int j = 0; j < heap[i].Length; j++)
           heap[i][j] = new object[1];
       }

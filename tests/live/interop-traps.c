@@ -319,7 +319,7 @@ static void
 hits_during_a_collection_are_out_of_band(void **state)
 {
   (void)state;
-  enum { ROUNDS = 150 };
+  enum { ROUNDS = 120 };
   bands b = {0};
   trouble_start(&p);
   attach(bands_hook, &b);
