@@ -143,14 +143,21 @@ is_through(const cordbg_target *target, cordbg_view view, uint64_t address, size
 {
   return read_through->target == target && view == CORDBG_VIEW_PRISTINE &&
          address >= read_through->start && address < read_through->end &&
-         size <= read_through->end - address;
+         size <= read_through->end - address && (!read_through->most || size <= read_through->most);
 }
 
+/* E_NOTIMPL: the target is to be read. */
 static HRESULT
 read_elsewhere(uint64_t address, void *buffer, size_t size, size_t *ret, cordbg_error *error)
 {
-  size_t read = read_through->read(read_through->data, address, buffer, size);
+  const cordbg_read_through *through = read_through;
+  size_t read;
 
+  read_through = NULL; /* what it reads itself, it reads from the target */
+  read = through->read(through->data, address, buffer, size);
+  read_through = through;
+  if (read < size && through->or_itself)
+    return E_NOTIMPL;
   if (read == 0 && size > 0)
     return cordbg_error_set(error, CORDBG_E_READVIRTUAL_FAILURE, EFAULT, address,
                             "the caller's routine has nothing at 0x%llx",
@@ -163,8 +170,11 @@ HRESULT
 cordbg_target_read(cordbg_target *target, cordbg_view view, uint64_t address, void *buffer,
                    size_t size, size_t *read, cordbg_error *error)
 {
-  if (read_through && is_through(target, view, address, size))
-    return read_elsewhere(address, buffer, size, read, error);
+  if (read_through && is_through(target, view, address, size)) {
+    HRESULT hr = read_elsewhere(address, buffer, size, read, error);
+    if (hr != E_NOTIMPL)
+      return hr;
+  }
   return cordbg_reader_read(&target->reader, view, address, buffer, size, read, error);
 }
 

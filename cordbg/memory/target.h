@@ -74,6 +74,8 @@ typedef struct cordbg_read_through {
   uint64_t end; /* exclusive */
   size_t (*read)(void *data, uint64_t address, void *buffer, size_t size);
   void *data;
+  size_t most;    /* bytes of a read that goes there; 0: any */
+  bool or_itself; /* what cannot be had there is read from the target */
 } cordbg_read_through;
 
 /*

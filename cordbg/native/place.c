@@ -60,16 +60,57 @@ native_place(cordbg_unwinder *unwinder, cordbg_native_image *image, uint64_t add
   }
 }
 
+/* What the runtime said of an address: good while the process stands still. */
+typedef struct kept_place {
+  uint64_t address;
+  uint32_t wanted;
+  HRESULT hr;
+  cordbg_place place;
+} kept_place;
+
+#define KEPT_MAX 65536u
+
+static const kept_place *
+kept_at(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted)
+{
+  const kept_place *kept;
+
+  if (unwinder->kept_of != unwinder->stillness || g_hash_table_size(unwinder->kept) >= KEPT_MAX) {
+    g_hash_table_remove_all(unwinder->kept);
+    g_string_chunk_clear(unwinder->texts);
+    unwinder->kept_of = unwinder->stillness;
+  }
+  kept = g_hash_table_lookup(unwinder->kept, &address);
+  return kept && (kept->wanted & wanted & CORDBG_PLACE_LINE) == (wanted & CORDBG_PLACE_LINE) ? kept
+                                                                                             : NULL;
+}
+
+static void
+keep(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted, HRESULT hr,
+     const cordbg_place *place)
+{
+  kept_place *kept;
+
+  if (unwinder->stillness == 0)
+    return;
+  kept = g_new(kept_place, 1);
+  *kept = (kept_place){.address = address, .wanted = wanted, .hr = hr, .place = *place};
+  kept->place.module = g_string_chunk_insert_const(unwinder->texts, place->module);
+  kept->place.symbol = g_string_chunk_insert_const(unwinder->texts, place->symbol);
+  kept->place.file = g_string_chunk_insert_const(unwinder->texts, place->file);
+  g_hash_table_replace(unwinder->kept, &kept->address, kept);
+}
+
 static HRESULT
-managed_place(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted, cordbg_place *ret,
-              cordbg_error *error)
+ask_runtime(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted, cordbg_place *ret,
+            cordbg_error *error)
 {
   cordbg_managed_place *place = unwinder->place;
   cordbg_managed_frames managed;
   HRESULT hr;
 
   if (!cordbg_unwinder_managed(unwinder, &managed))
-    return S_FALSE;
+    return E_NOTIMPL;
   memset(place, 0, sizeof(*place));
   place->il_offset = -1;
   hr = managed.describe(managed.data, address, wanted & CORDBG_PLACE_LINE, place, error);
@@ -92,6 +133,26 @@ managed_place(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted, cord
   ret->line = place->line;
   ret->column = place->column;
   return S_OK;
+}
+
+static HRESULT
+managed_place(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted, cordbg_place *ret,
+              cordbg_error *error)
+{
+  const kept_place *kept = kept_at(unwinder, address, wanted);
+  HRESULT hr;
+
+  if (kept) {
+    if (kept->hr == S_OK)
+      *ret = kept->place;
+    return kept->hr;
+  }
+  hr = ask_runtime(unwinder, address, wanted, ret, error);
+  if (hr == E_NOTIMPL) /* there is none */
+    return S_FALSE;
+  if (hr == S_OK || hr == S_FALSE)
+    keep(unwinder, address, wanted, hr, ret);
+  return hr;
 }
 
 /* An image of code that a runtime compiled ahead: an ELF file whose functions unwind by other
@@ -119,10 +180,17 @@ static HRESULT
 place_at(cordbg_unwinder *unwinder, uint64_t address, uint32_t wanted, cordbg_place *ret,
          cordbg_error *error)
 {
-  cordbg_native_image *image = cordbg_unwinder_image(unwinder, address);
-  bool asked = !image || is_of_runtime(unwinder, image);
+  const kept_place *kept = kept_at(unwinder, address, wanted);
+  cordbg_native_image *image;
   HRESULT hr = S_FALSE;
+  bool asked;
 
+  if (kept && kept->hr == S_OK) { /* not even its mapping is looked at */
+    *ret = kept->place;
+    return S_OK;
+  }
+  image = cordbg_unwinder_image(unwinder, address);
+  asked = !image || is_of_runtime(unwinder, image);
   memset(ret, 0, sizeof(*ret));
   ret->module = ret->symbol = ret->file = "";
   ret->il_offset = -1;

@@ -85,31 +85,53 @@ step_by_debug_file(cordbg_unwinder *unwinder, cordbg_frame *frame, cordbg_frame 
                frame, caller, error);
 }
 
-/*
- * The runtime's shim reads through the session. A caller that brings its own memory means the
- * thread's: the stretch of stack outwards of the frame comes from there, the runtime's tables, of
- * which the shim keeps what it has read, do not.
- */
 static size_t
 read_for_runtime(void *data, uint64_t address, void *buffer, size_t size)
 {
   return cordbg_walk_memory_read(data, address, buffer, size) ? size : 0;
 }
 
+static size_t
+read_page_for_runtime(void *data, uint64_t address, void *buffer, size_t size)
+{
+  cordbg_walk_memory *memory = data;
+  uint64_t failures = memory->failures;
+  size_t read = read_for_runtime(memory, address, buffer, size);
+
+  memory->failures = failures; /* the shim tries things */
+  return read;
+}
+
+/*
+ * The runtime's shim reads through the session. A caller that brings its own memory means the
+ * thread's: the stretch of stack outwards of the frame comes from there, the runtime's tables, of
+ * which the shim keeps what it has read, do not. Otherwise the shim shares the walk's pages, for as
+ * long as the process stands still: a frame's questions lead to the same few.
+ */
 static void
 lend_memory(cordbg_unwinder *unwinder, const cordbg_frame *frame, cordbg_read_through *through)
 {
   cordbg_mapping mapping;
 
-  if (!unwinder->foreign || !unwinder->target ||
-      cordbg_target_find_mapping(unwinder->target, frame->registers.rsp, false, &mapping, NULL, 0,
-                                 NULL) != S_OK)
+  if (!unwinder->target)
     return;
   *through = (cordbg_read_through){.target = unwinder->target,
-                                   .start = mapping.start,
-                                   .end = mapping.end,
-                                   .read = read_for_runtime,
+                                   .end = UINT64_MAX,
+                                   .most = CORDBG_WALK_PAGE / 4,
+                                   .or_itself = true,
+                                   .read = read_page_for_runtime,
                                    .data = &unwinder->memory};
+  if (unwinder->foreign) {
+    if (cordbg_target_find_mapping(unwinder->target, frame->registers.rsp, false, &mapping, NULL, 0,
+                                   NULL) != S_OK)
+      return;
+    *through = (cordbg_read_through){.target = unwinder->target,
+                                     .start = mapping.start,
+                                     .end = mapping.end,
+                                     .read = read_for_runtime,
+                                     .data = &unwinder->memory};
+  } else if (unwinder->stillness == 0)
+    return;
   cordbg_target_read_through(through);
 }
 

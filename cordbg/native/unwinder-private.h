@@ -20,8 +20,8 @@ typedef struct cordbg_native_image {
   bool unwind_tried;
   bool debug_tried;
   bool kind_known, of_runtime; /* place.c */
-  cordbg_unwind_data *unwind; /* NULL: none */
-  cordbg_debug_info *debug;   /* NULL: none */
+  cordbg_unwind_data *unwind;  /* NULL: none */
+  cordbg_debug_info *debug;    /* NULL: none */
 } cordbg_native_image;
 
 struct cordbg_unwinder {
@@ -35,6 +35,7 @@ struct cordbg_unwinder {
   GHashTable *strange;           /* starts of mappings that are known to be no module's */
   uint64_t walk;                 /* number of the walk */
   gint64 began;                  /* when, monotonic microseconds */
+  gint64 last;                   /* when the last step or question began */
   uint64_t listed;               /* the walk in which the modules were last listed */
   GHashTable *names;             /* mangled name (the table's pointer) -> shown name, owned */
   GMutex managed_lock;           /* of managed alone */
@@ -42,6 +43,11 @@ struct cordbg_unwinder {
   cordbg_managed_place *place;   /* what the last description's strings stand in */
   cordbg_walk_memory memory;
   bool foreign; /* memory comes from the caller of this walk */
+  /* The target's, as cordbg_tracer_stillness tells: at this walk, and of what memory has. */
+  uint64_t stillness, pages_of;
+  GHashTable *kept;    /* address -> kept_place of managed code, of the stop kept_of */
+  GStringChunk *texts; /* their strings */
+  uint64_t kept_of;
 };
 
 /* Begins a walk or a question: memory NULL is cordbg's own. The lock is held until _end. */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "cordbg/native/module-files.h"
+#include "cordbg/tracer/client.h"
 
 /* Names that are asked for in a row are answered by one look at the mappings. */
 #define QUESTIONS_TOGETHER_US 10000
@@ -221,6 +222,8 @@ unwinder_new(int pid)
   unwinder->strange = g_hash_table_new(g_direct_hash, g_direct_equal);
   unwinder->names = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
   unwinder->place = g_new0(cordbg_managed_place, 1);
+  unwinder->kept = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+  unwinder->texts = g_string_chunk_new(4096);
   return unwinder;
 }
 
@@ -232,6 +235,8 @@ unwinder_free(void *data)
   g_hash_table_unref(unwinder->images);
   g_hash_table_unref(unwinder->strange);
   g_hash_table_unref(unwinder->names);
+  g_hash_table_unref(unwinder->kept);
+  g_string_chunk_free(unwinder->texts);
   cordbg_modules_destroy(unwinder->modules);
   if (unwinder->managed.unwind)
     unwinder->managed.unref(unwinder->managed.data);
@@ -289,6 +294,14 @@ cordbg_unwinder_destroy(cordbg_unwinder *unwinder)
     unwinder_free(unwinder);
 }
 
+/* Whether the pages that the last step read are still good: the next step of the same walk. */
+static bool
+follows(const cordbg_unwinder *unwinder, gint64 now)
+{
+  return unwinder->stillness != 0 && unwinder->pages_of == unwinder->stillness &&
+         now - unwinder->last < QUESTIONS_TOGETHER_US;
+}
+
 HRESULT
 cordbg_unwinder_begin(cordbg_unwinder *unwinder, const cordbg_stack_memory *memory, bool walks,
                       cordbg_error *error)
@@ -304,7 +317,13 @@ cordbg_unwinder_begin(cordbg_unwinder *unwinder, const cordbg_stack_memory *memo
     unwinder->began = now;
   }
   unwinder->foreign = memory != NULL;
-  cordbg_walk_memory_begin(&unwinder->memory, memory ? memory : &own);
+  unwinder->stillness =
+      unwinder->target ? cordbg_tracer_stillness(cordbg_target_tracer(unwinder->target)) : 0;
+  if (memory || !follows(unwinder, now)) {
+    cordbg_walk_memory_begin(&unwinder->memory, memory ? memory : &own);
+    unwinder->pages_of = memory ? 0 : unwinder->stillness;
+  }
+  unwinder->last = now;
   if (unwinder->stale)
     hr = list_modules(unwinder, error);
   if (FAILED(hr))

@@ -6,6 +6,7 @@
 #include "cordbg/native/stack.h"
 
 #define CORDBG_WALK_PAGE 4096u
+#define CORDBG_WALK_PAGES 32u
 
 typedef struct cordbg_walk_page {
   uint64_t address; /* of the page; 1: this slot is empty */
@@ -22,7 +23,7 @@ typedef struct cordbg_walk_memory {
   uint64_t
       failures; /* reads that did not get all bytes: what was concluded from them is not kept */
   unsigned next;
-  cordbg_walk_page pages[8];
+  cordbg_walk_page pages[CORDBG_WALK_PAGES];
 } cordbg_walk_memory;
 
 /* Forgets what was read; from now on it comes from source. */
