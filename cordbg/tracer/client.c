@@ -316,6 +316,8 @@ cordbg_tracer_stop(cordbg_tracer *tracer, cordbg_reply_stop *state, cordbg_error
       cordbg_tracer_transact(tracer, &request, sizeof request, sizeof *state, NULL, NULL, error);
   if (SUCCEEDED(hr) && state != NULL)
     memcpy(state, tracer->packet, sizeof *state);
+  if (SUCCEEDED(hr))
+    now_still(tracer);
   pthread_mutex_unlock(&tracer->lock);
   return hr;
 }
@@ -333,6 +335,7 @@ cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error)
   HRESULT hr = S_OK;
   pthread_mutex_lock(&tracer->lock);
   tracer->runs++;
+  tracer->stillness = 0;
   while (send(tracer->request_fd, &request, sizeof request, MSG_NOSIGNAL) < 0) {
     if (errno != EINTR) {
       hr = tracer_is_gone(tracer, error);
