@@ -81,9 +81,10 @@ find_layout(cordbg_runtime *runtime)
   if (!layout->looked) {
     g_autofree char *text = cordbg_coreclr_read_descriptor(runtime);
     layout->looked = true;
-    layout->found = text && cordbg_coreclr_find_member(text, "Module", "DynamicMetadata", &layout->pointer) &&
-                    cordbg_coreclr_find_member(text, "DynamicMetadata", "Size", &layout->size) &&
-                    cordbg_coreclr_find_member(text, "DynamicMetadata", "Data", &layout->data);
+    layout->found =
+        text && cordbg_coreclr_find_member(text, "Module", "DynamicMetadata", &layout->pointer) &&
+        cordbg_coreclr_find_member(text, "DynamicMetadata", "Size", &layout->size) &&
+        cordbg_coreclr_find_member(text, "DynamicMetadata", "Data", &layout->data);
   }
   return layout;
 }
