@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
 native_unit_tests = tests/unit/test-emulate tests/unit/test-native-symbols \
-	tests/unit/test-native-hostile
+	tests/unit/test-native-hostile tests/unit/test-native-lines
 check_PROGRAMS += $(native_unit_tests)
 TESTS += $(native_unit_tests)
 
@@ -19,4 +19,9 @@ tests_unit_test_native_hostile_SOURCES = tests/unit/test-native-hostile.c tests/
 tests_unit_test_native_hostile_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_native_hostile_LDADD = cordbg/native/libnative.la cordbg/memory/libpatch.la \
 	cordbg/com/libcom.la $(GLIB_LIBS) $(CMOCKA_LIBS)
+
+tests_unit_test_native_lines_SOURCES = tests/unit/test-native-lines.c tests/unit/native-random.h
+tests_unit_test_native_lines_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(DW_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_native_lines_LDADD = cordbg/native/libnative.la cordbg/memory/libpatch.la \
+	cordbg/com/libcom.la $(GLIB_LIBS) $(DW_LIBS) $(CMOCKA_LIBS)
 endif
