@@ -12,6 +12,7 @@ tests_live_test_dac_resilience_SOURCES = tests/live/dac-resilience.c tests/live/
 	tests/live/dac-inside.c $(mono_live_support)
 tests_live_test_dac_resilience_CFLAGS = $(mono_live_cflags)
 tests_live_test_dac_resilience_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
+EXTRA_tests_live_test_dac_resilience_DEPENDENCIES = tests/live/dac-impostor$(EXEEXT)
 # Takes the place of cordbg-dac, whose environment has nothing of the test's.
 tests_live_dac_impostor_SOURCES = tests/live/dac-impostor.c
 tests_live_dac_impostor_CFLAGS = -std=gnu11 $(WARNING_CFLAGS)
@@ -23,6 +24,7 @@ tests_live_test_dac_metadata_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LI
 tests_live_test_dac_errors_SOURCES = tests/live/dac-errors.c $(mono_live_support)
 tests_live_test_dac_errors_CFLAGS = $(mono_live_cflags)
 tests_live_test_dac_errors_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
+EXTRA_tests_live_test_dac_errors_DEPENDENCIES = tests/live/dac-aot$(EXEEXT)
 tests_live_dac_aot_SOURCES = tests/live/dac-aot.c
 tests_live_dac_aot_CFLAGS = -std=gnu11 $(WARNING_CFLAGS)
 tests_live_dac_aot_LDFLAGS = -rdynamic
