@@ -331,7 +331,10 @@ compare_with(const char *debugger, const char *format)
     return;
   }
   pid = start_parked();
-  both.ours = g_strdup_printf("samples/stack %d", (int)pid);
+  /* The program itself, without the script that libtool puts before it in a build folder. */
+  both.ours = g_file_test("samples/.libs/stack", G_FILE_TEST_IS_EXECUTABLE)
+                  ? g_strdup_printf("env LD_LIBRARY_PATH=.libs samples/.libs/stack %d", (int)pid)
+                  : g_strdup_printf("samples/stack %d", (int)pid);
   both.theirs = g_strdup_printf(format, (int)pid);
   bench_compare(&(bench_job){.row = row,
                              .unit = "ms",
