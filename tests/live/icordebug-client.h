@@ -51,6 +51,7 @@ struct client {
   pthread_cond_t changed;
   GPtrArray *names;  /* char *: "name" or "name text" of each callback, in order */
   unsigned inside;   /* callbacks in progress */
+  unsigned hooked;   /* hooks in progress */
   unsigned going_on; /* handlers that are to call Continue, or are in it */
   unsigned most_inside_managed;
   pthread_t managed_thread;
