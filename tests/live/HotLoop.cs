@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Methods that count their own executions, in loops hot enough for every tier. Says "counted N" when
-// it ends. Arguments: calls N | loop CALLS ITERATIONS | first THREADS METHODS.
+// it ends. Arguments: calls N [FILE] | loop CALLS ITERATIONS [FILE] | first THREADS METHODS. With a
+// FILE the calls go on until it exists.
 using System;
+using System.IO;
 using System.Linq;
 using System.Reflection;
 using System.Runtime.CompilerServices;
@@ -16,9 +18,13 @@ namespace Debuggees {
       counted++;
     }
 
-    // Main itself: from tier 0 into the code that replaces it on the stack.
-    static void Calls(int calls) {
-      for (int i = 0; i < calls; i++)
+    static bool Over(string until) {
+      return until == null || File.Exists(until);
+    }
+
+    // From tier 0 into the code that replaces it on the stack.
+    static void Calls(int calls, string until) {
+      for (int i = 0; i < calls || !Over(until); i++)
         Hit();
     }
 
@@ -36,10 +42,10 @@ namespace Debuggees {
       return sum;
     }
 
-    static void Loops(int calls, int iterations) {
+    static void Loops(int calls, int iterations, string until) {
       int[] data = Enumerable.Range(0, 100).ToArray();
       int sum = 0;
-      for (int i = 0; i < calls; i++)
+      for (int i = 0; i < calls || !Over(until); i++)
         sum += Loop(iterations, data);
       GC.KeepAlive(sum);
     }
@@ -97,11 +103,11 @@ namespace Debuggees {
 
     public static int Main(string[] args) {
       Console.WriteLine("ready");
-      int a = int.Parse(args[1]), b = args.Length > 2 ? int.Parse(args[2]) : 0;
+      int a = int.Parse(args[1]);
       switch (args[0]) {
-      case "calls": Calls(a); break;
-      case "loop": Loops(a, b); break;
-      case "first": First(a, b); break;
+      case "calls": Calls(a, args.Length > 2 ? args[2] : null); break;
+      case "loop": Loops(a, int.Parse(args[2]), args.Length > 3 ? args[3] : null); break;
+      case "first": First(a, int.Parse(args[2])); break;
       default: return 1;
       }
       Console.WriteLine("counted {0}", counted);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What a runtime does under traps. Visit counts its own executions; "counted N" at the end.
-// Arguments: collect ROUNDS | storm THREADS CALLS | collector THREADS CALLS | core CALLS |
+// Arguments: collect ROUNDS | storm THREADS CALLS | collector THREADS CALLS | core FILE |
 // start PROGRAMS | fork CHILDREN.
 using System;
 using System.Diagnostics;
+using System.IO;
 using System.Linq;
 using System.Reflection;
 using System.Runtime.CompilerServices;
@@ -87,9 +88,10 @@ namespace Debuggees {
       }
     }
 
-    static void Core(int calls) {
+    // Until the file exists: who counts the calls says when it has seen what it waits for.
+    static void Core(string until) {
       Begin();
-      for (int i = 0; i < calls; i++)
+      while (!File.Exists(until))
         counted += CompositeFormat.Parse("a{0}b").MinimumArgumentCount;
       End();
     }
@@ -134,12 +136,13 @@ namespace Debuggees {
 
     public static int Main(string[] args) {
       Console.WriteLine("ready");
-      int a = int.Parse(args[1]), b = args.Length > 2 ? int.Parse(args[2]) : 0;
+      int a = args[0] == "core" ? 0 : int.Parse(args[1]);
+      int b = args.Length > 2 ? int.Parse(args[2]) : 0;
       switch (args[0]) {
       case "collect": Collect(a); break;
       case "storm": InThreads(a, () => Storm(b)); break;
       case "collector": InThreads(a, () => Allocate(b)); break;
-      case "core": Core(a); break;
+      case "core": Core(args[1]); break;
       case "start": Start(a); break;
       case "fork": Fork(a); break;
       default: return 1;

@@ -234,7 +234,7 @@ hits_go_on_while_the_host_is_stopped_at_random_moments(void **state)
   counting c;
 
   (void)state;
-  setenv("CORDBG_DAC_TIMEOUT", "2500", 1);
+  setenv("CORDBG_DAC_TIMEOUT", "6000", 1);
   start_counter(&d);
   begin_counting(&c, &d);
   unsetenv("CORDBG_DAC_TIMEOUT");
@@ -374,7 +374,7 @@ begin_impostor(impostor *i)
   g_autofree char *link = g_build_filename(i->folder, "cordbg-dac", NULL);
   assert_int_equal(symlink(real, link), 0);
   setenv("CORDBG_LIBEXEC", i->folder, 1);
-  setenv("CORDBG_DAC_TIMEOUT", "3000", 1);
+  setenv("CORDBG_DAC_TIMEOUT", "6000", 1);
   assert_ok(dac_second(i->s.runtime, &i->dac, &test_error));
   unsetenv("CORDBG_DAC_TIMEOUT");
 }
