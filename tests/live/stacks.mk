@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Stacks of real threads.
 if HAVE_CMOCKA
-stacks_tests = tests/live/stacks-native tests/live/stacks-mixed tests/live/stacks-sample
+stacks_tests = tests/live/stacks-native tests/live/stacks-mixed tests/live/stacks-sample \
+	tests/live/stacks-namespace
 check_PROGRAMS += $(stacks_tests)
 TESTS += $(stacks_tests)
 tests_live_stacks_native_SOURCES = tests/live/stacks-native.c tests/live/tracer-support.c \
@@ -11,6 +12,10 @@ tests_live_stacks_native_LDADD = runtime-shim/libshims.la cordbg/liball.la $(CMO
 tests_live_stacks_mixed_SOURCES = tests/live/stacks-mixed.c $(icordebug_client)
 tests_live_stacks_mixed_CFLAGS = $(icordebug_cflags) -DTEST_BUILD_FOLDER='"$(abs_top_builddir)"'
 tests_live_stacks_mixed_LDADD = $(icordebug_libs)
+tests_live_stacks_namespace_SOURCES = tests/live/stacks-namespace.c
+tests_live_stacks_namespace_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS) \
+	-DTEST_BUILD_FOLDER='"$(abs_top_builddir)"'
+tests_live_stacks_namespace_LDADD = $(GLIB_LIBS) $(CMOCKA_LIBS)
 tests_live_stacks_sample_SOURCES = tests/live/stacks-sample.c $(icordebug_client)
 tests_live_stacks_sample_CFLAGS = $(icordebug_cflags) -DTEST_BUILD_FOLDER='"$(abs_top_builddir)"'
 tests_live_stacks_sample_LDADD = $(icordebug_libs)
