@@ -7,11 +7,20 @@
 
 #include "tests/live/tracer-support.h"
 
+#include <errno.h>
 #include <glib.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sched.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cordbg/dbghelp.h"
@@ -360,6 +369,293 @@ symbols_and_lines_are_named_by_address(void **state)
   end(&f);
 }
 
+/* ---- every instruction ---- */
+
+/*
+ * The child runs a few calls; it is stepped through them, and what each instruction does to the
+ * stack (call, return, a signal and the return from it) is noted: at every instruction, a walk must
+ * tell the same return addresses up to the thread's start.
+ */
+#define STEPS_MAX 1000000
+#define CHAIN_MAX 200
+
+static volatile long stepped_result;
+static volatile size_t stepped_size = 40;
+
+static long __attribute__((noinline, noclone)) stepped_function(long a, long b)
+{
+  volatile char *room = __builtin_alloca(stepped_size); /* a frame pointer, and saved registers */
+
+  room[0] = (char)a;
+  stepped_result += a * b + room[0];
+  return stepped_result;
+}
+
+static void __attribute__((noinline, noclone)) stepped_handler(int number)
+{
+  stepped_result = stepped_function(number, stepped_result);
+}
+
+static void __attribute__((noinline, noclone)) stepped_end(void)
+{
+  __asm__ volatile("");
+}
+
+static void __attribute__((noinline, noclone)) stepped(void)
+{
+  struct timespec time;
+
+  if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+    _exit(1);
+  raise(SIGSTOP);
+  stepped_result += stepped_function(1, 2);
+  stepped_result += getppid(); /* by a PLT stub, the linker's resolver behind it */
+  stepped_result += getppid(); /* resolved */
+  raise(SIGUSR1);
+  clock_gettime(CLOCK_MONOTONIC, &time); /* in the vDSO */
+  stepped_result += time.tv_sec;
+  stepped_end();
+}
+
+static void *
+stepped_thread(void *data)
+{
+  stage->tid = (int)gettid();
+  stepped();
+  return data;
+}
+
+typedef struct steps {
+  pid_t pid, tid;
+  cordbg_unwinder *unwinder;
+  struct user_regs_struct now;
+  uint64_t chain[CHAIN_MAX]; /* return addresses, the innermost last */
+  size_t depth;
+  unsigned steps, calls, returns, plt, vdso, signals, in_function, in_restorer;
+} steps;
+
+static pid_t
+steps_fork(bool on_a_thread)
+{
+  pid_t pid = fork();
+  pthread_t thread;
+
+  assert_true(pid >= 0);
+  if (pid != 0)
+    return pid;
+  signal(SIGUSR1, stepped_handler);
+  if (!on_a_thread)
+    stepped();
+  else if (pthread_create(&thread, NULL, stepped_thread, NULL) == 0)
+    pthread_join(thread, NULL);
+  _exit(0);
+}
+
+static int
+steps_await(const steps *s)
+{
+  int status = 0;
+
+  while (waitpid(s->tid, &status, __WALL) < 0)
+    assert_int_equal(errno, EINTR);
+  if (!WIFSTOPPED(status))
+    fail_msg("the child ended after %u steps: 0x%x", s->steps, status);
+  return WSTOPSIG(status);
+}
+
+static uint64_t
+steps_word(const steps *s, uint64_t address)
+{
+  errno = 0;
+  return (uint64_t)ptrace(PTRACE_PEEKDATA, s->tid, (void *)address, NULL);
+}
+
+static void
+steps_walk(const steps *s, cordbg_frame *frames, size_t *count)
+{
+  cordbg_stack_end how;
+  cordbg_error error;
+
+  if (FAILED(cordbg_stack_walk(s->unwinder, NULL, s->tid, &s->now, frames, FRAMES, count, &how,
+                               &error)))
+    fail_msg("step %u: %s", s->steps, error.sentence);
+  if (how != CORDBG_STACK_WHOLE)
+    fail_msg("step %u at 0x%llx ended after %zu frames: %s", s->steps, s->now.rip, *count,
+             error.sentence);
+}
+
+/* The one known chain of calls. */
+static void
+steps_compare(steps *s)
+{
+  static cordbg_frame frames[FRAMES];
+  size_t count;
+
+  steps_walk(s, frames, &count);
+  if (count != s->depth + 1)
+    fail_msg("step %u at 0x%llx: %zu frames, %zu calls", s->steps, s->now.rip, count, s->depth);
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0 && frames[i].registers.rip != s->chain[s->depth - i])
+      fail_msg("step %u at 0x%llx: frame %zu is 0x%llx and not 0x%" PRIx64, s->steps, s->now.rip, i,
+               frames[i].registers.rip, s->chain[s->depth - i]);
+    assert_false(frames[i].guessed);
+    s->signals += i == 1 && frames[i].kind == CORDBG_FRAME_SIGNAL;
+  }
+  s->in_restorer += frames[0].kind == CORDBG_FRAME_SIGNAL;
+}
+
+static void
+steps_push(steps *s, uint64_t address)
+{
+  assert_true(s->depth < CHAIN_MAX);
+  s->chain[s->depth++] = address;
+}
+
+static void
+steps_pop(steps *s)
+{
+  assert_true(s->depth > 0);
+  s->depth--;
+  if (s->chain[s->depth] != s->now.rip)
+    fail_msg("step %u returned to 0x%llx and not to 0x%" PRIx64, s->steps, s->now.rip,
+             s->chain[s->depth]);
+}
+
+/* What the instruction at `before` did. */
+static void
+steps_note(steps *s, const struct user_regs_struct *before, const uint8_t *code)
+{
+  size_t prefix = 0;
+  uint64_t top;
+
+  while (code[prefix] == 0x3e || code[prefix] == 0xf2 || code[prefix] == 0xf3 ||
+         (code[prefix] & 0xf0) == 0x40)
+    prefix++;
+  code += prefix;
+  top = steps_word(s, s->now.rsp);
+  s->plt += code[0] == 0xff && code[1] == 0x25; /* jmp *x(%rip) */
+  if ((code[0] == 0xe8 || code[0] == 0xff) && s->now.rsp == before->rsp - 8 && top > before->rip &&
+      top <= before->rip + 15) {
+    steps_push(s, top);
+    s->calls++;
+  } else if (code[0] == 0xc3 || code[0] == 0xc2) {
+    steps_pop(s);
+    s->returns++;
+  } else if (code[0] == 0x0f && code[1] == 0x05 && before->rax == 15) {
+    steps_pop(s); /* rt_sigreturn */
+  }
+}
+
+static void
+steps_step(steps *s, int *pending)
+{
+  struct user_regs_struct before = s->now;
+  uint64_t code[2] = {steps_word(s, before.rip), steps_word(s, before.rip + 8)};
+  bool passed = *pending != 0;
+  int number;
+
+  assert_int_equal(ptrace(PTRACE_SINGLESTEP, s->tid, NULL, (void *)(uintptr_t)*pending), 0);
+  number = steps_await(s);
+  *pending = number == SIGTRAP ? 0 : number;
+  assert_int_equal(ptrace(PTRACE_GETREGS, s->tid, NULL, &s->now), 0);
+  s->steps++;
+  if (passed && s->now.rip == at(stepped_handler)) {
+    steps_push(s, before.rip);
+    steps_push(s, steps_word(s, s->now.rsp));
+  } else if (s->now.rip != before.rip || s->now.rsp != before.rsp) {
+    steps_note(s, &before, (const uint8_t *)code);
+  }
+}
+
+static bool
+within(uint64_t address, uint64_t start, uint64_t size)
+{
+  return address >= start && address - start < size;
+}
+
+/* The chain at the beginning, which later returns verify, has the names that it must have. */
+static void
+steps_begin(steps *s, const char *start)
+{
+  cordbg_frame frames[FRAMES];
+  cordbg_place place;
+  cordbg_error error;
+  bool found = false;
+  size_t count;
+
+  assert_int_equal(steps_await(s), SIGSTOP);
+  assert_true(SUCCEEDED(cordbg_unwinder_create(s->pid, &s->unwinder, &error)));
+  assert_int_equal(ptrace(PTRACE_GETREGS, s->tid, NULL, &s->now), 0);
+  steps_walk(s, frames, &count);
+  for (size_t i = count; i-- > 1;)
+    steps_push(s, frames[i].registers.rip);
+  for (size_t i = 0; i < count; i++)
+    if (cordbg_stack_describe(s->unwinder, &frames[i], 0, &place, &error) == S_OK)
+      found |= strcmp(place.symbol, "stepped") == 0;
+  assert_true(found);
+  assert_true(cordbg_stack_describe(s->unwinder, &frames[count - 1], 0, &place, &error) == S_OK);
+  assert_non_null(strstr(place.symbol, start));
+}
+
+static void
+steps_reap(pid_t which)
+{
+  int status = 0;
+
+  while (waitpid(which, &status, __WALL) >= 0 ? WIFSTOPPED(status) : errno == EINTR)
+    ;
+}
+
+static void
+step_through(bool on_a_thread)
+{
+  uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
+  steps s = {0};
+  int pending = 0;
+
+  stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  assert_ptr_not_equal(stage, MAP_FAILED);
+  s.pid = s.tid = steps_fork(on_a_thread);
+  if (on_a_thread) {
+    await_int(&stage->tid, 1);
+    s.tid = stage->tid;
+  }
+  steps_begin(&s, on_a_thread ? "clone" : "_start");
+  while (s.now.rip != at(stepped_end) && s.steps < STEPS_MAX) {
+    steps_step(&s, &pending);
+    steps_compare(&s);
+    s.vdso += within(s.now.rip, vdso, 0x2000);
+    s.in_function += within(s.now.rip, at(stepped_function), 16); /* its prologue */
+  }
+  printf("%u steps: %u calls, %u returns, %u stubs, %u in the vDSO, %u in the handler, %u in its "
+         "restorer\n",
+         s.steps, s.calls, s.returns, s.plt, s.vdso, s.signals, s.in_restorer);
+  assert_true(s.now.rip == at(stepped_end));
+  assert_true(s.in_function > 3 && s.plt > 1 && s.signals > 1 && s.in_restorer > 1);
+  assert_true(vdso == 0 || s.vdso > 3);
+  cordbg_unwinder_destroy(s.unwinder);
+  kill(s.pid, SIGKILL);
+  steps_reap(s.tid); /* a traced thread is waited for by itself */
+  if (s.tid != s.pid)
+    steps_reap(s.pid);
+  munmap(stage, sizeof(*stage));
+  stage = NULL;
+}
+
+static void
+at_each_instruction_the_walk_is_the_chain_of_calls_to_the_programs_start(void **state)
+{
+  (void)state;
+  step_through(false);
+}
+
+static void
+at_each_instruction_the_walk_is_the_chain_of_calls_to_a_threads_start(void **state)
+{
+  (void)state;
+  step_through(true);
+}
+
 int
 main(void)
 {
@@ -367,6 +663,8 @@ main(void)
       cmocka_unit_test(symbols_and_lines_are_named_by_address),
       cmocka_unit_test(row_002_a_walk_reads_through_any_callback),
       cmocka_unit_test(row_002_native_traps_do_not_disturb_a_walk),
+      cmocka_unit_test(at_each_instruction_the_walk_is_the_chain_of_calls_to_the_programs_start),
+      cmocka_unit_test(at_each_instruction_the_walk_is_the_chain_of_calls_to_a_threads_start),
       cmocka_unit_test(
           at_a_thousand_random_stops_the_walk_is_whole_and_agrees_with_the_shadow_stack),
   };
