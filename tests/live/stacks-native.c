@@ -7,6 +7,7 @@
 
 #include "tests/live/tracer-support.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <glib.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -567,12 +569,6 @@ steps_step(steps *s, int *pending)
   }
 }
 
-static bool
-within(uint64_t address, uint64_t start, uint64_t size)
-{
-  return address >= start && address - start < size;
-}
-
 /* The chain at the beginning, which later returns verify, has the names that it must have. */
 static void
 steps_begin(steps *s, const char *start)
@@ -624,8 +620,8 @@ step_through(bool on_a_thread)
   while (s.now.rip != at(stepped_end) && s.steps < STEPS_MAX) {
     steps_step(&s, &pending);
     steps_compare(&s);
-    s.vdso += within(s.now.rip, vdso, 0x2000);
-    s.in_function += within(s.now.rip, at(stepped_function), 16); /* its prologue */
+    s.vdso += s.now.rip - vdso < 0x2000;
+    s.in_function += s.now.rip - at(stepped_function) < 16; /* its prologue */
   }
   printf("%u steps: %u calls, %u returns, %u stubs, %u in the vDSO, %u in the handler, %u in its "
          "restorer\n",
@@ -656,6 +652,131 @@ at_each_instruction_the_walk_is_the_chain_of_calls_to_a_threads_start(void **sta
   step_through(true);
 }
 
+/* ---- libraries whose symbols lie elsewhere ---- */
+
+static const char library_source[] =
+    "#include <unistd.h>\n"
+    "static volatile int goes_on = 1;\n"
+    "static __attribute__((noinline)) int hidden_inner(int n)\n"
+    "{ while (goes_on) pause(); return n + 1; }\n"
+    "__attribute__((noinline)) int written(int n) __asm__(\"_ZN5house4roomEi\");\n"
+    "__attribute__((noinline)) int written(int n) { return hidden_inner(n) * 3; }\n"
+    "int library_entry(int n);\n"
+    "int library_entry(int n) { return written(n) + 2; }\n";
+
+/* The library's static function is in no table of its own file; only the entry is exported. */
+static const char library_recipe[] =
+    "set -e; cd \"$1\"; ${CC:-cc} -g -O1 -fPIC -shared -fno-optimize-sibling-calls"
+    " -Wl,--build-id=none -o whole.so library.c;"
+    " objcopy --strip-all whole.so library.so;"
+    " case $2 in"
+    " debuglink) objcopy --only-keep-debug whole.so library.debug;"
+    "   objcopy --add-gnu-debuglink=library.debug library.so ;;"
+    " debugdata) objcopy --strip-debug whole.so mini; xz -k mini;"
+    "   objcopy --add-section .gnu_debugdata=mini.xz library.so ;;"
+    " esac; rm whole.so";
+
+static void
+library_make(const char *folder, const char *way)
+{
+  g_autofree char *source = g_build_filename(folder, "library.c", NULL), *errors = NULL;
+  char *argv[] = {"sh", "-c", (char *)library_recipe, "sh", (char *)folder, (char *)way, NULL};
+  int status = -1;
+
+  assert_true(g_file_set_contents(source, library_source, -1, NULL));
+  assert_true(g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &errors,
+                           &status, NULL));
+  if (status != 0)
+    fail_msg("%s", errors);
+}
+
+static pid_t
+library_run(const char *path)
+{
+  pid_t pid = fork();
+
+  assert_true(pid >= 0);
+  if (pid == 0) {
+    void *library = dlopen(path, RTLD_NOW);
+    int (*entry)(int) = library ? (int (*)(int))dlsym(library, "library_entry") : NULL;
+
+    if (!entry || ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+      _exit(1);
+    alarm(300);
+    raise(SIGSTOP);
+    _exit(entry(1));
+  }
+  return pid;
+}
+
+/* Runs on until it stands in pause, which the library's innermost function calls. */
+static void
+library_await_pause(steps *s)
+{
+  assert_int_equal(steps_await(s), SIGSTOP);
+  do {
+    assert_int_equal(ptrace(PTRACE_SYSCALL, s->tid, NULL, NULL), 0);
+    (void)steps_await(s);
+    assert_int_equal(ptrace(PTRACE_GETREGS, s->tid, NULL, &s->now), 0);
+  } while (s->now.orig_rax != SYS_pause);
+}
+
+static void
+walk_through_a_library(const char *way)
+{
+  static const char *const names[] = {"hidden_inner", "house::room(int)", "library_entry"};
+  g_autofree char *folder = g_dir_make_tmp("cordbg-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename(folder, "library.so", NULL);
+  g_autofree char *remove = g_strdup_printf("rm -r '%s'", folder);
+  cordbg_frame frames[FRAMES];
+  cordbg_error error;
+  steps s = {0};
+  size_t count, found = 0;
+
+  if (system("command -v objcopy >/dev/null && command -v xz >/dev/null") != 0) {
+    rmdir(folder);
+    printf("SKIP: objcopy or xz is not installed\n");
+    skip();
+  }
+  library_make(folder, way);
+  s.pid = s.tid = library_run(path);
+  library_await_pause(&s);
+  assert_true(SUCCEEDED(cordbg_unwinder_create(s.pid, &s.unwinder, &error)));
+  steps_walk(&s, frames, &count);
+  for (size_t i = 0; i < count; i++) {
+    cordbg_place place;
+
+    assert_false(frames[i].guessed);
+    if (cordbg_stack_describe(s.unwinder, &frames[i], CORDBG_PLACE_LINE, &place, &error) != S_OK ||
+        !strstr(place.module, "library.so"))
+      continue;
+    assert_true(found < G_N_ELEMENTS(names));
+    assert_string_equal(place.symbol, names[found]);
+    if (strcmp(way, "debuglink") == 0)
+      assert_non_null(strstr(place.file, "library.c"));
+    found++;
+  }
+  assert_int_equal(found, G_N_ELEMENTS(names));
+  cordbg_unwinder_destroy(s.unwinder);
+  kill(s.pid, SIGKILL);
+  steps_reap(s.pid);
+  assert_int_equal(system(remove), 0);
+}
+
+static void
+names_come_by_debuglink_and_are_demangled(void **state)
+{
+  (void)state;
+  walk_through_a_library("debuglink");
+}
+
+static void
+names_come_by_debugdata_and_are_demangled(void **state)
+{
+  (void)state;
+  walk_through_a_library("debugdata");
+}
+
 int
 main(void)
 {
@@ -663,6 +784,8 @@ main(void)
       cmocka_unit_test(symbols_and_lines_are_named_by_address),
       cmocka_unit_test(row_002_a_walk_reads_through_any_callback),
       cmocka_unit_test(row_002_native_traps_do_not_disturb_a_walk),
+      cmocka_unit_test(names_come_by_debuglink_and_are_demangled),
+      cmocka_unit_test(names_come_by_debugdata_and_are_demangled),
       cmocka_unit_test(at_each_instruction_the_walk_is_the_chain_of_calls_to_the_programs_start),
       cmocka_unit_test(at_each_instruction_the_walk_is_the_chain_of_calls_to_a_threads_start),
       cmocka_unit_test(
