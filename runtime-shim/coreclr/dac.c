@@ -26,6 +26,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "cordbg/tracer/spawn.h"
@@ -98,14 +99,21 @@ await(cordbg_dac *dac, short what, gint64 deadline, cordbg_error *error)
   }
 }
 
+/* In one piece when it goes: the host wakes up for each. The parts are used up. */
 static HRESULT
-transmit(cordbg_dac *dac, const void *data, size_t size, gint64 deadline, cordbg_error *error)
+transmit(cordbg_dac *dac, struct iovec *parts, size_t count, gint64 deadline, cordbg_error *error)
 {
-  for (size_t done = 0; done < size;) {
-    ssize_t put =
-        send(dac->socket, (const char *)data + done, size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (count > 0) {
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+    ssize_t put = sendmsg(dac->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (put >= 0) {
-      done += (size_t)put;
+      size_t done = (size_t)put;
+      for (; count > 0 && done >= parts->iov_len; parts++, count--)
+        done -= parts->iov_len;
+      if (count > 0) {
+        parts->iov_base = (char *)parts->iov_base + done;
+        parts->iov_len -= done;
+      }
       continue;
     }
     if (errno == EINTR)
@@ -123,14 +131,22 @@ static HRESULT
 receive(cordbg_dac *dac, void *data, size_t size, gint64 deadline, cordbg_error *error)
 {
   for (size_t done = 0; done < size;) {
-    HRESULT hr = await(dac, POLLIN, deadline, error);
-    if (FAILED(hr))
-      return hr;
+    /* A host that never ceases to speak has its deadline too. */
+    if (atomic_load(&dac->interrupted) || g_get_monotonic_time() >= deadline) {
+      HRESULT hr = await(dac, POLLIN, deadline, error);
+      if (FAILED(hr))
+        return hr;
+    }
     ssize_t got = recv(dac->socket, (char *)data + done, size - done, MSG_DONTWAIT);
-    if (got > 0)
+    if (got > 0) {
       done += (size_t)got;
-    else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
       return host_is_gone(dac, error);
+    } else {
+      HRESULT hr = await(dac, POLLIN, deadline, error);
+      if (FAILED(hr))
+        return hr;
+    }
   }
   return S_OK;
 }
@@ -167,7 +183,8 @@ answer_write(cordbg_dac *dac, const cordbg_dac_header *header, gint64 deadline, 
     may = cordbg_tracer_write(dac->tracer, request.address, data, size, &written,
                               &answer.reply.error);
   answer.reply.error.hr = may;
-  return transmit(dac, &answer, sizeof answer, deadline, error);
+  struct iovec part = {&answer, sizeof answer};
+  return transmit(dac, &part, 1, deadline, error);
 }
 
 /* ---- Questions ---- */
@@ -179,12 +196,11 @@ exchange(cordbg_dac *dac, const cordbg_dac_header *header, const void *body, con
 {
   gint64 deadline = deadline_of(dac);
   cordbg_dac_header back;
-  HRESULT hr = transmit(dac, header, sizeof *header, deadline, error);
+  struct iovec parts[] = {{(void *)(uintptr_t)header, sizeof *header},
+                          {(void *)(uintptr_t)body, header->size - more_size},
+                          {(void *)(uintptr_t)more, more_size}};
+  HRESULT hr = transmit(dac, parts, G_N_ELEMENTS(parts), deadline, error);
 
-  if (SUCCEEDED(hr))
-    hr = transmit(dac, body, header->size - more_size, deadline, error);
-  if (SUCCEEDED(hr) && more_size)
-    hr = transmit(dac, more, more_size, deadline, error);
   while (SUCCEEDED(hr)) {
     hr = receive(dac, &back, sizeof back, deadline, error);
     if (FAILED(hr) || back.kind != CORDBG_DAC_WRITE)

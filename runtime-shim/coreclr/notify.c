@@ -11,8 +11,8 @@
 #include "runtime-shim/coreclr/coreclr-private.h"
 
 static HRESULT
-code_made(cordbg_runtime *runtime, const cordbg_dac_notification *what, int32_t tid,
-          GArray *events, cordbg_error *error)
+code_made(cordbg_runtime *runtime, const cordbg_dac_notification *what, int32_t tid, GArray *events,
+          cordbg_error *error)
 {
   cordbg_rt_event event = {.kind = CORDBG_RT_EVENT_CODE_COMPILED, .tid = tid};
 
@@ -134,11 +134,17 @@ cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
 HRESULT
 cordbg_coreclr_synchronised(cordbg_runtime *runtime, cordbg_error *error)
 {
+  uint64_t runs = cordbg_tracer_runs(runtime->tracer);
   cordbg_dac_state state;
-  HRESULT hr = cordbg_dac_get_state(runtime->dac, &state, error);
 
+  /* What stands still stays as it is: an attach asks for each thread and each image. */
+  if (runtime->sound_known && runtime->sound_at == runs)
+    return S_OK;
+  HRESULT hr = cordbg_dac_get_state(runtime->dac, &state, error);
   if (FAILED(hr))
     return hr;
+  runtime->sound_known = state.heap_valid;
+  runtime->sound_at = runs;
   if (state.heap_valid)
     return S_OK;
   cordbg_error_set(error, S_FALSE, 0, 0, "a garbage collection is in progress");
