@@ -54,6 +54,8 @@ static void __attribute__((noinline)) leave(void)
 }
 
 static void next(int depth);
+/* Else the compiler may jump to leave, where the function is noted and has no frame any more. */
+#define KEEPS_ITS_FRAME __asm__ volatile("")
 
 #define FUNCTION(number)                                                                           \
   static void __attribute__((noinline)) function_##number(int depth)                               \
@@ -63,6 +65,7 @@ static void next(int depth);
     enter(number);                                                                                 \
     next(depth + 1);                                                                               \
     leave();                                                                                       \
+    KEEPS_ITS_FRAME;                                                                               \
   }
 FUNCTION(0)
 FUNCTION(1)
@@ -75,6 +78,7 @@ static void __attribute__((noinline)) in_a_handler(int number)
   enter(4);
   next(DEPTH - 3);
   leave();
+  KEEPS_ITS_FRAME;
 }
 
 static void __attribute__((noinline)) next(int depth)
