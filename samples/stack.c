@@ -39,6 +39,7 @@ typedef struct stack_program {
   HANDLE process;
   GArray *threads;    /* seen_thread */
   GHashTable *places; /* program counter -> place */
+  char *mappings;     /* /proc/PID/maps; NULL: not read yet */
   gint64 stopped_at;  /* us */
   pthread_mutex_t lock;
   pthread_cond_t changed;
@@ -293,8 +294,45 @@ name_all(const stack_program *program)
   }
 }
 
+/* A stripped library has no names: its own, and where in it. Memory without a file has none. */
 static void
-print_frame(const stack_program *program, DWORD64 pc, guint index)
+print_library(stack_program *program, DWORD64 pc)
+{
+  g_autofree char *base_path = NULL;
+  guint64 base = 0;
+
+  if (program->mappings == NULL) {
+    g_autofree char *path = g_strdup_printf("/proc/%d/maps", (int)program->pid);
+
+    if (!g_file_get_contents(path, &program->mappings, NULL, NULL))
+      program->mappings = g_strdup("");
+  }
+  for (const char *line = program->mappings; *line != '\0';) {
+    g_autofree char *text = g_strndup(line, strcspn(line, "\n"));
+    const char *file = strchr(text, '/');
+    guint64 start = 0, end = 0;
+
+    line += strlen(text) + (line[strlen(text)] == '\n');
+    if (sscanf(text, "%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", &start, &end) != 2)
+      continue;
+    if (file != NULL && g_strcmp0(file, base_path) != 0) {
+      g_free(base_path);
+      base_path = g_strdup(file);
+      base = start;
+    }
+    if (pc < start || pc >= end)
+      continue;
+    if (file != NULL) {
+      g_autofree char *name = g_path_get_basename(file);
+
+      printf(" in %s+0x%llx", name, (unsigned long long)(pc - base));
+    }
+    return;
+  }
+}
+
+static void
+print_frame(stack_program *program, DWORD64 pc, guint index)
 {
   place *one = place_of(program, pc, index);
 
@@ -302,11 +340,13 @@ print_frame(const stack_program *program, DWORD64 pc, guint index)
   printf("#%-3u 0x%016llx", index, (unsigned long long)pc);
   if (one->name)
     printf(" %s+0x%llx", one->name, (unsigned long long)(one->offset + (index > 0)));
+  else
+    print_library(program, pc);
   puts(one->line ? one->line : "");
 }
 
 static void
-print_all(const stack_program *program)
+print_all(stack_program *program)
 {
   for (guint i = 0; i < program->threads->len; i++) {
     const seen_thread *thread = &g_array_index(program->threads, seen_thread, i);
@@ -474,6 +514,7 @@ main(int argc, char **argv)
   }
   g_array_unref(program.threads);
   g_hash_table_unref(program.places);
+  g_free(program.mappings);
   SymCleanup(program.process);
   CloseHandle(program.process);
   if (known == 0)
