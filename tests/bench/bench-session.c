@@ -3,7 +3,10 @@
  * What a client of ICorDebug waits for, on real Mono and .NET programs: attaching, a hit with its
  * callback, Stop and Continue, the notice that a wanted method was compiled. Uses the public
  * headers only; where there is a bare counterpart it is bare.h's, on a program with as many
- * threads.
+ * threads. Beside the rows of .NET, Microsoft's libmscordbi does the same through the same
+ * functions, on the same program:
+ *
+ *   bench-session --libmscordbi LIBRARY PID JOB     one measurement, in a process of its own
  */
 #include "config.h"
 
@@ -13,15 +16,21 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cordbg/cormeta.h"
 #include "samples/driver.h"
 #include "tests/bench/bare.h"
 #include "tests/bench/bench.h"
+#include "tests/live/mscordbi.h"
 
 #define HITS 2000u
 #define STOPS 100u
+#define READS 200u
+#define READ_MAX (1u << 20)
+#define PATIENCE_S 60u
 
 /* A runtime that programs are run with. */
 typedef struct flavour {
@@ -48,6 +57,9 @@ typedef struct measuring {
   driver_break wanted;
   GPtrArray *breakpoints;
   hit_target bare;
+  void *library;   /* Microsoft's, in the process that measures it */
+  const char *job; /* of that process */
+  DWORD size;      /* of a read */
 
   pthread_mutex_t lock; /* guards what follows: the callback thread writes, main waits */
   pthread_cond_t changed;
@@ -133,11 +145,37 @@ on_create_process(void *data, ICorDebugProcess *process)
   return true;
 }
 
+/* driver_set_break is for modules of cordbg's only. */
+static void
+break_by_metadata(const driver_break *wanted, ICorDebugModule *module)
+{
+  IMetaDataImport *import = NULL;
+  ICorDebugFunction *function = NULL;
+  ICorDebugFunctionBreakpoint *breakpoint = NULL;
+  mdTypeDef type = 0;
+  mdMethodDef method = 0;
+  g_autofree gunichar2 *type_name = g_utf8_to_utf16(wanted->type, -1, NULL, NULL, NULL);
+  g_autofree gunichar2 *name = g_utf8_to_utf16(wanted->method, -1, NULL, NULL, NULL);
+  if (FAILED(
+          ICorDebugModule_GetMetaDataInterface(module, &IID_IMetaDataImport, (IUnknown **)&import)))
+    return;
+  if (SUCCEEDED(IMetaDataImport_FindTypeDefByName(import, (LPCWSTR)type_name, 0, &type)) &&
+      SUCCEEDED(IMetaDataImport_FindMethod(import, type, (LPCWSTR)name, NULL, 0, &method)) &&
+      SUCCEEDED(ICorDebugModule_GetFunctionFromToken(module, method, &function))) {
+    if (SUCCEEDED(ICorDebugFunction_CreateBreakpoint(function, &breakpoint)))
+      ICorDebugFunctionBreakpoint_Release(breakpoint);
+    ICorDebugFunction_Release(function);
+  }
+  IMetaDataImport_Release(import);
+}
+
 static bool
 on_load_module(void *data, ICorDebugModule *module)
 {
   measuring *work = data;
-  if (work->wanted.text)
+  if (work->wanted.text && work->library)
+    break_by_metadata(&work->wanted, module);
+  else if (work->wanted.text)
     driver_set_break(&work->wanted, module, work->breakpoints);
   return true;
 }
@@ -147,13 +185,14 @@ on_breakpoint(void *data, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoi
 {
   measuring *work = data;
   (void)thread;
-  (void)breakpoint;
   if (work->hits++ == 0)
     work->first_hit = bench_now();
   if (work->hits != HITS + 1)
     return true;
   pthread_mutex_lock(&work->lock);
   work->last_hit = bench_now();
+  if (work->library)
+    ICorDebugBreakpoint_Activate(breakpoint, FALSE); /* else it does not detach */
   pthread_cond_signal(&work->changed);
   pthread_mutex_unlock(&work->lock);
   return true;
@@ -162,13 +201,37 @@ on_breakpoint(void *data, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoi
 /* ---- Sessions ---- */
 
 static void
+start_microsofts(measuring *work, DWORD pid)
+{
+  IUnknown *unknown = NULL;
+  work->session = (driver){.pid = pid};
+  HRESULT hr = mscordbi_create(work->library, pid, &unknown);
+  if (SUCCEEDED(hr))
+    hr = unknown->lpVtbl->QueryInterface(unknown, &IID_ICorDebug, (void **)&work->session.cordebug);
+  if (SUCCEEDED(hr))
+    hr = ICorDebug_Initialize(work->session.cordebug);
+  if (FAILED(hr))
+    bench_die("libmscordbi does not begin: 0x%08x", (unsigned)hr);
+  unknown->lpVtbl->Release(unknown);
+  ICorDebugManagedCallback *managed = sample_managed_callback(&work->hooks);
+  ICorDebug_SetManagedHandler(work->session.cordebug, managed);
+  ICorDebugManagedCallback_Release(managed);
+  hr = ICorDebug_DebugActiveProcess(work->session.cordebug, pid, FALSE, &work->session.process);
+  if (FAILED(hr))
+    bench_die("libmscordbi does not attach: 0x%08x", (unsigned)hr);
+}
+
+static void
 attach(measuring *work)
 {
   work->replayed = false;
   work->hits = 0;
   work->last_hit = 0;
   work->breakpoints = g_ptr_array_new();
-  driver_start(&work->session, &work->hooks, (DWORD)work->program.pid, NULL);
+  if (work->library)
+    start_microsofts(work, (DWORD)work->program.pid);
+  else
+    driver_start(&work->session, &work->hooks, (DWORD)work->program.pid, NULL);
   pthread_mutex_lock(&work->lock);
   while (!work->replayed)
     pthread_cond_wait(&work->changed, &work->lock);
@@ -183,7 +246,13 @@ detach(measuring *work)
     ICorDebugFunctionBreakpoint_Release(breakpoint);
   }
   g_ptr_array_free(work->breakpoints, TRUE);
-  driver_end(&work->session);
+  if (work->library) {
+    HRESULT hr = mscordbi_leave(work->session.process);
+    if (FAILED(hr))
+      bench_die("libmscordbi does not detach: 0x%08x", (unsigned)hr);
+  } else {
+    driver_end(&work->session);
+  }
   work->session = (driver){0};
 }
 
@@ -202,6 +271,8 @@ measure_attach(void *data)
 static void
 take_turn(const measuring *work, pid_t measured)
 {
+  if (work->bare.pid == 0)
+    return; /* Microsoft's turn: our parent took it */
   kill(work->program.pid, measured == work->program.pid ? SIGCONT : SIGSTOP);
   kill(work->bare.pid, measured == work->bare.pid ? SIGCONT : SIGSTOP);
 }
@@ -276,6 +347,49 @@ measure_bare_stops(void *data)
   return took;
 }
 
+static double
+measure_reads(void *data)
+{
+  static char buffer[READ_MAX];
+  measuring *work = data;
+  CORDB_ADDRESS address = mscordbi_runtime((DWORD)work->program.pid, work->size);
+  SIZE_T got = 0;
+  work->wanted = (driver_break){0};
+  attach(work);
+  await_running(work);
+  if (FAILED(ICorDebugProcess_Stop(work->session.process, 5000)))
+    bench_die("Stop: %s", cordbg_last_error(NULL, NULL, NULL));
+  double took = 0;
+  for (unsigned i = 0; i <= READS; i++) { /* the first touches the pages */
+    uint64_t begun = bench_now();
+    if (FAILED(ICorDebugProcess_ReadMemory(work->session.process, address, work->size,
+                                           (BYTE *)buffer, &got)) ||
+        got != work->size)
+      bench_die("ReadMemory: %s", cordbg_last_error(NULL, NULL, NULL));
+    took += i > 0 ? (double)(bench_now() - begun) / READS : 0;
+  }
+  ICorDebugProcess_Continue(work->session.process, FALSE);
+  detach(work);
+  return took;
+}
+
+static double
+measure_bare_reads(void *data)
+{
+  static char buffer[READ_MAX];
+  measuring *work = data;
+  uint64_t address = mscordbi_runtime((DWORD)work->program.pid, work->size);
+  struct iovec here = {buffer, work->size}, there = {(void *)(uintptr_t)address, work->size};
+  double took = 0;
+  for (unsigned i = 0; i <= READS; i++) {
+    uint64_t begun = bench_now();
+    if (process_vm_readv(work->program.pid, &here, 1, &there, 1, 0) != (ssize_t)work->size)
+      bench_die("process_vm_readv: %s", g_strerror(errno));
+    took += i > 0 ? (double)(bench_now() - begun) / READS : 0;
+  }
+  return took;
+}
+
 /* Asks the program to compile a batch; nanoseconds for one. */
 static double
 compile_batch(program *running)
@@ -310,7 +424,99 @@ measure_unwanted(void *data)
   return measure_compile(data, NULL);
 }
 
+/* ---- Microsoft's debugger ---- */
+
+static const struct {
+  const char *job;
+  bench_measure measure;
+  DWORD size;
+} microsofts[] = {
+    {"attach", measure_attach, 0},
+    {"hits", measure_hits, 0},
+    {"stops", measure_stops, 0},
+    {"read 4 KiB", measure_reads, 4096},
+    {"read 1 MiB", measure_reads, READ_MAX},
+};
+
+/* The process of one measurement: prints the nanoseconds. */
+static int
+run_microsofts(measuring *work, char **argv)
+{
+  alarm(PATIENCE_S); /* it waits without an end when its side in the target does not answer */
+  work->library = mscordbi_open(argv[2]);
+  work->program.pid = (GPid)driver_parse_pid(argv[3]);
+  for (size_t i = 0; work->library && i < G_N_ELEMENTS(microsofts); i++) {
+    if (strcmp(microsofts[i].job, argv[4]) != 0)
+      continue;
+    work->size = microsofts[i].size;
+    printf("%.1f\n", microsofts[i].measure(work));
+    fflush(stdout);
+    _exit(0); /* its threads are still there */
+  }
+  return 1;
+}
+
+static char *
+find_microsofts(void)
+{
+  char path[4096];
+  return mscordbi_find(path, sizeof path) ? g_strdup(path) : NULL;
+}
+
+static double
+measure_microsofts(void *data)
+{
+  measuring *work = data;
+  g_autofree char *library = find_microsofts();
+  g_autofree char *pid = g_strdup_printf("%d", work->program.pid);
+  g_autofree char *output = NULL;
+  char *line[] = {(char *)(uintptr_t) "/proc/self/exe",
+                  (char *)(uintptr_t) "--libmscordbi",
+                  library,
+                  pid,
+                  (char *)(uintptr_t)work->job,
+                  NULL};
+  int status;
+  take_turn(work, work->program.pid);
+  if (!g_spawn_sync(NULL, line, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, NULL, &status, NULL) ||
+      status != 0)
+    return -1;
+  return g_ascii_strtod(output, NULL);
+}
+
+/* Beside a row of cordbg's, on the program that is still at work. */
+static void
+microsofts_row(measuring *work, const char *row, const char *unit, unsigned threads,
+               const char *job)
+{
+  g_autofree char *named = g_strdup_printf("libmscordbi: %s", row);
+  g_autofree char *library = runtime == &net ? find_microsofts() : NULL;
+  if (runtime != &net || !bench_wanted(named))
+    return;
+  work->job = job;
+  if (library == NULL)
+    bench_skip(named, "libmscordbi.so is not there");
+  else if (measure_microsofts(work) < 0)
+    bench_skip(named, "libmscordbi does not do it on this machine");
+  else
+    bench_compare(&(bench_job){.row = named,
+                               .unit = unit,
+                               .threads = threads,
+                               .ratio = BENCH_ALONE,
+                               .ours = measure_microsofts,
+                               .data = work,
+                               .rounds = 5});
+}
+
 /* ---- Rows ---- */
+
+/* Whether the row, or Microsoft's beside it, is to be measured. */
+static bool
+wanted(const char *row)
+{
+  g_autofree char *named = g_strdup_printf("libmscordbi: %s", row);
+  return bench_wanted(runtime == &net ? named : row);
+}
 
 static void
 attach_row(measuring *work, const char *what, double goal, const char *name,
@@ -318,17 +524,19 @@ attach_row(measuring *work, const char *what, double goal, const char *name,
 {
   g_autofree char *row =
       g_strdup_printf("attach to the last replayed callback, %s%s", runtime->name, what);
-  if (!bench_wanted(row))
+  if (!wanted(row))
     return;
   work->wanted = (driver_break){0};
   program_start(&work->program, name, arguments);
+  unsigned threads = program_threads(&work->program);
   bench_compare(&(bench_job){.row = row,
                              .unit = "ms",
-                             .threads = program_threads(&work->program),
+                             .threads = threads,
                              .ratio = BENCH_ALONE,
                              .goal = goal,
                              .ours = measure_attach,
                              .data = work});
+  microsofts_row(work, row, "ms", threads, "attach");
   program_end(&work->program);
 }
 
@@ -338,7 +546,7 @@ hit_row(measuring *work)
   g_autofree char *row =
       g_strdup_printf("hit, callback, Continue by ICorDebug, %s, 1 busy", runtime->name);
   const char *const arguments[] = {"120", "0", NULL};
-  if (!bench_wanted(row))
+  if (!wanted(row))
     return;
   program_start(&work->program, "Counter", arguments);
   unsigned threads = program_threads(&work->program);
@@ -352,7 +560,9 @@ hit_row(measuring *work)
                              .bare = measure_bare_hits,
                              .data = work,
                              .rounds = 7});
+  microsofts_row(work, row, "us", threads, "hits");
   hit_target_end(&work->bare);
+  work->bare = (hit_target){0};
   program_end(&work->program);
 }
 
@@ -362,7 +572,7 @@ stop_row(measuring *work)
   g_autofree char *row =
       g_strdup_printf("Stop and Continue by ICorDebug, %s, 8 busy", runtime->name);
   const char *const arguments[] = {"120", "8", NULL};
-  if (!bench_wanted(row))
+  if (!wanted(row))
     return;
   program_start(&work->program, "ManyThreads", arguments);
   unsigned threads = program_threads(&work->program);
@@ -376,7 +586,32 @@ stop_row(measuring *work)
                              .bare = measure_bare_stops,
                              .data = work,
                              .rounds = 7});
+  microsofts_row(work, row, "us", threads, "stops");
   hit_target_end(&work->bare);
+  work->bare = (hit_target){0};
+  program_end(&work->program);
+}
+
+static void
+read_row(measuring *work, const char *what, DWORD size, double goal, const char *job)
+{
+  g_autofree char *row = g_strdup_printf("ReadMemory by ICorDebug, %s, %s", runtime->name, what);
+  const char *const idle[] = {"120", "1000", NULL};
+  if (runtime != &net || !wanted(row))
+    return;
+  program_start(&work->program, "Counter", idle);
+  work->size = size;
+  unsigned threads = program_threads(&work->program);
+  bench_compare(&(bench_job){.row = row,
+                             .unit = "us",
+                             .threads = threads,
+                             .ratio = BENCH_AT_MOST,
+                             .goal = goal,
+                             .ours = measure_reads,
+                             .bare = measure_bare_reads,
+                             .data = work,
+                             .rounds = 7});
+  microsofts_row(work, row, "us", threads, job);
   program_end(&work->program);
 }
 
@@ -386,7 +621,7 @@ compile_row(measuring *work)
   g_autofree char *row =
       g_strdup_printf("notice of a wanted method's compilation, %s", runtime->name);
   const char *const none[] = {NULL};
-  if (!bench_wanted(row))
+  if (!wanted(row))
     return;
   program_start(&work->program, "FreshMethods", none);
   bench_compare(&(bench_job){.row = row,
@@ -415,6 +650,8 @@ main(int argc, char **argv)
                               .load_module = on_load_module,
                               .create_thread = on_create_thread,
                               .breakpoint = on_breakpoint};
+  if (argc == 5 && strcmp(argv[1], "--libmscordbi") == 0)
+    return run_microsofts(&work, argv);
   bench_begin(&argc, argv, "bench-session");
   for (size_t i = 0; i < G_N_ELEMENTS(both); i++) {
     runtime = both[i];
@@ -429,6 +666,8 @@ main(int argc, char **argv)
     attach_row(&work, ", 200 threads", runtime->many_goal, "ManyThreads", many);
     hit_row(&work);
     stop_row(&work);
+    read_row(&work, "4 KiB", 4096, 1.1, "read 4 KiB");
+    read_row(&work, "1 MiB", READ_MAX, 1.03, "read 1 MiB");
     compile_row(&work);
   }
   return bench_end();

@@ -21,7 +21,7 @@ static struct {
   unsigned int rounds;
   bool json;
   unsigned int rows;
-} bench;
+} bench = {.program = "bench"};
 
 void
 bench_die(const char *format, ...)
@@ -81,7 +81,7 @@ bench_begin(int *argc, char **argv, const char *program)
   }
   printf("%s: %ld processors, load %.2f; figures of a busy machine say little\n", program,
          sysconf(_SC_NPROCESSORS_ONLN), load);
-  printf("%-58s %3s %13s %13s %9s  %s\n", "row", "thr", "figure", "bare", "ratio", "goal");
+  printf("%-70s %3s %13s %13s %9s  %s\n", "row", "thr", "figure", "bare", "ratio", "goal");
 }
 
 bool
@@ -173,7 +173,7 @@ print_row(const bench_job *job, double ours, double bare, unsigned int rounds)
   if (job->goal > 0)
     snprintf(goal, sizeof(goal), "%s %g%s: %s", kinds[job->ratio], job->goal,
              job->ratio >= BENCH_BEYOND ? " ns" : "", met ? "met" : "MISSED");
-  printf("%-58s %3u %13s %13s %9s  %s\n", job->row, job->threads, figure, other, shown, goal);
+  printf("%-70s %3u %13s %13s %9s  %s\n", job->row, job->threads, figure, other, shown, goal);
   fflush(stdout);
 }
 
@@ -214,7 +214,7 @@ bench_skip(const char *row, const char *reason)
   if (bench.json)
     printf("%s\n  {\"row\": \"%s\", \"skipped\": \"%s\"}", bench.rows ? "," : "", row, reason);
   else
-    printf("%-58s SKIP: %s\n", row, reason);
+    printf("%-70s SKIP: %s\n", row, reason);
   bench.rows++;
 }
 

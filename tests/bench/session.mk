@@ -2,6 +2,7 @@
 BENCHES += tests/bench/bench-session
 tests_bench_bench_session_SOURCES = tests/bench/bench-session.c tests/bench/bench.c tests/bench/bench.h \
 	tests/bench/bare-hit.c tests/bench/bare-stop.c tests/bench/bare-plant.c tests/bench/bare.h \
-	tests/bench/hit-target.c tests/bench/hit-target.h $(sample_common)
+	tests/bench/hit-target.c tests/bench/hit-target.h \
+	tests/live/mscordbi.c tests/live/mscordbi.h $(sample_common)
 tests_bench_bench_session_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) -pthread
-tests_bench_bench_session_LDADD = libcordbg.la $(GLIB_LIBS) -lpthread
+tests_bench_bench_session_LDADD = libcordbg.la $(GLIB_LIBS) -lpthread -ldl

@@ -25,7 +25,8 @@ tests_live_test_coreclr_hardmode_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
 tests_live_test_coreclr_hardmode_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)
 tests_live_test_coreclr_hardmode_LDADD = $(tests_live_test_dbgshim_LDADD)
 
-tests_live_test_mscordbi_oracle_SOURCES = tests/live/mscordbi-oracle.c $(dbgshim_client)
+tests_live_test_mscordbi_oracle_SOURCES = tests/live/mscordbi-oracle.c \
+	tests/live/mscordbi.c tests/live/mscordbi.h $(dbgshim_client)
 tests_live_test_mscordbi_oracle_CPPFLAGS = $(tests_live_test_dbgshim_CPPFLAGS)
 tests_live_test_mscordbi_oracle_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
 tests_live_test_mscordbi_oracle_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)

@@ -10,8 +10,8 @@
  * the process is the one that Microsoft's debugger prepared, and left.
  */
 #include "dbgshim-client.h"
+#include "mscordbi.h"
 
-#include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,37 +128,6 @@ report_hit(adapter *a, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint)
   return true;
 }
 
-/* Where libcoreclr is mapped, as Microsoft's libdbgshim finds it. */
-static uint64_t
-base_of_runtime(DWORD pid)
-{
-  char path[64], line[4400];
-  unsigned long long base = 0;
-  snprintf(path, sizeof path, "/proc/%u/maps", (unsigned)pid);
-  FILE *maps = fopen(path, "re");
-  while (maps != NULL && base == 0 && fgets(line, sizeof line, maps) != NULL)
-    if (strstr(line, "/libcoreclr.so\n") != NULL)
-      sscanf(line, "%llx-", &base);
-  if (maps != NULL)
-    fclose(maps);
-  return base;
-}
-
-static HRESULT
-create_by_microsoft(void *library, DWORD pid, IUnknown **ret)
-{
-  BOOL(*main_function)
-  (void *, DWORD, void *) = (BOOL(*)(void *, DWORD, void *))dlsym(library, "DllMain");
-  HRESULT(*create)
-  (int, DWORD, LPCWSTR, HMODULE, IUnknown **) =
-      (HRESULT(*)(int, DWORD, LPCWSTR, HMODULE, IUnknown **))dlsym(library,
-                                                                   "CoreCLRCreateCordbObjectEx");
-  if (main_function == NULL || create == NULL)
-    return E_FAIL;
-  main_function(library, 1, NULL);
-  return create(4, pid, NULL, (HMODULE)(uintptr_t)base_of_runtime(pid), ret);
-}
-
 static HRESULT
 create_by_dbgshim(DWORD pid, IUnknown **ret)
 {
@@ -173,27 +142,6 @@ create_by_dbgshim(DWORD pid, IUnknown **ret)
     hr = shim.CreateDebuggingInterfaceFromVersionEx(CorDebugVersion_4_0, version, ret);
   shim.CloseCLREnumeration(handles, paths, count);
   return hr;
-}
-
-/* Detaches when no callback waits: Microsoft's does it only then. */
-static bool
-leave(adapter *a)
-{
-  HRESULT hr = S_OK;
-  for (int i = 0; i < 1000; i++) {
-    BOOL queued = TRUE;
-    hr = ICorDebugProcess_Stop(a->process, 0);
-    if (SUCCEEDED(hr))
-      hr = ICorDebugProcess_HasQueuedCallbacks(a->process, NULL, &queued);
-    if (SUCCEEDED(hr) && !queued)
-      hr = ICorDebugProcess_Detach(a->process);
-    if (FAILED(hr) || !queued)
-      break;
-    hr = ICorDebugProcess_Continue(a->process, FALSE);
-  }
-  if (FAILED(hr))
-    fprintf(stderr, "the client does not get away: 0x%08x\n", (unsigned)hr);
-  return SUCCEEDED(hr);
 }
 
 static int
@@ -211,10 +159,8 @@ run_client(const char *library, DWORD pid, const char *address, const char *path
   a->method = "Tick";
   a->at_hit = report_hit;
   if (strstr(library, "libmscordbi.so") != NULL) {
-    void *loaded = dlopen(library, RTLD_NOW);
-    if (loaded == NULL)
-      fprintf(stderr, "%s\n", dlerror());
-    hr = loaded != NULL ? create_by_microsoft(loaded, pid, &unknown) : E_FAIL;
+    void *loaded = mscordbi_open(library);
+    hr = loaded != NULL ? mscordbi_create(loaded, pid, &unknown) : E_FAIL;
   } else {
     hr = open_shim(library) ? create_by_dbgshim(pid, &unknown) : E_FAIL;
   }
@@ -226,7 +172,10 @@ run_client(const char *library, DWORD pid, const char *address, const char *path
   }
   await_count(a, &a->hits, 1);
   fclose(report);
-  return leave(a) ? 0 : 4;
+  hr = mscordbi_leave(a->process);
+  if (FAILED(hr))
+    fprintf(stderr, "the client does not get away: 0x%08x\n", (unsigned)hr);
+  return SUCCEEDED(hr) ? 0 : 4;
 }
 
 /* ---- The comparison ---- */
@@ -282,23 +231,6 @@ compare_reports(const char *mine, const char *theirs, unsigned *lines)
   return different;
 }
 
-static bool
-find_library(const char *name, char *path, size_t size)
-{
-  FILE *out = popen("ls -d \"$(dirname \"$(readlink -f \"$(command -v dotnet)\")\")\"/"
-                    "shared/Microsoft.NETCore.App/*/ | tail -n 1",
-                    "re");
-  char line[2048];
-  bool found = out != NULL && fgets(line, sizeof line, out) != NULL;
-  if (out != NULL)
-    pclose(out);
-  if (!found)
-    return false;
-  line[strcspn(line, "\n")] = '\0';
-  snprintf(path, size, "%s%s", line, name);
-  return access(path, R_OK) == 0;
-}
-
 static void
 cordbg_answers_as_microsofts_debugger_does_of_the_same_process(void **state)
 {
@@ -307,7 +239,7 @@ cordbg_answers_as_microsofts_debugger_does_of_the_same_process(void **state)
   int ends[2];
   unsigned lines;
   debuggee_of(*state, true, "OracleTarget", program, sizeof program);
-  if (!find_library("libmscordbi.so", library, sizeof library)) {
+  if (!mscordbi_find(library, sizeof library)) {
     print_message("SKIP: libmscordbi.so is not there\n");
     skip();
   }
