@@ -5,7 +5,7 @@
 # What a build, the tests and the samples need, as Debian 12 names it.
 packages="autoconf automake libtool pkg-config make gcc g++ libc6-dev gawk
 libglib2.0-dev libjson-glib-dev zlib1g-dev libelf-dev libdw-dev liblzma-dev libzydis-dev libcmocka-dev
-mono-runtime mono-mcs libmono-2.0-dev libmono-compilerservices-symbolwriter4.0-cil"
+xz-utils mono-runtime mono-mcs libmono-2.0-dev libmono-compilerservices-symbolwriter4.0-cil"
 
 say() {
   printf '%s\n' "$*"

@@ -594,7 +594,11 @@ steps_begin(steps *s, const char *start)
       found |= strcmp(place.symbol, "stepped") == 0;
   assert_true(found);
   assert_true(cordbg_stack_describe(s->unwinder, &frames[count - 1], 0, &place, &error) == S_OK);
-  assert_non_null(strstr(place.symbol, start));
+  /* A C library without its debug symbols has no name for where a thread starts. */
+  if (*place.symbol)
+    assert_non_null(strstr(place.symbol, start));
+  else
+    assert_non_null(strstr(place.module, "/libc.so."));
 }
 
 static void
