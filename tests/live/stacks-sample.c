@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -136,6 +137,7 @@ start_native(shared **ret)
   if (pid == 0) {
     pthread_t thread;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* also where the test fails */
     for (int i = 1; i < THREADS; i++)
       if (pthread_create(&thread, NULL, parked, s) != 0)
         _exit(1);
