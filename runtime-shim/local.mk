@@ -3,6 +3,7 @@
 # it too.
 noinst_LTLIBRARIES += runtime-shim/libbeside.la
 runtime_shim_libbeside_la_SOURCES = runtime-shim/await.c runtime-shim/await.h \
+  runtime-shim/run.c runtime-shim/run.h \
   runtime-shim/image-methods.c runtime-shim/image-methods.h
 runtime_shim_libbeside_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 

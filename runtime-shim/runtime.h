@@ -9,8 +9,7 @@
  * keeps ids, not pointers.
  *
  * Threads. All functions of one runtime instance are called under the session's lock, one at a
- * time, except `interrupt`. `prepare` may let the target run; so may calls marked [runs]. All
- * others need the target stopped.
+ * time. `prepare` may let the target run. All others need the target stopped.
  *
  * Strings are UTF-8, valid until the next call into the same runtime instance, unless the text
  * says otherwise; g_malloc'ed arrays are the caller's to g_free.
@@ -194,14 +193,12 @@ typedef struct cordbg_runtime_ops {
    * Launch (launched != 0): the target is stopped at its first instruction, CONTINUE is owed;
    * prepare lets it run until the runtime is up and no user code has run, and returns stopped as
    * above.
-   * timeout_ms bounds it. On failure the target is left running, unharmed, and still attached.
+   * timeout_ms bounds it; after cordbg_tracer_interrupt on the target's tracer it fails soon with
+   * E_ABORT. On failure the target is left running, unharmed, and still attached.
    */
   HRESULT (*prepare)(cordbg_target *target, int launched, int timeout_ms,
                      void (*defer)(void *data, const cordbg_event *event), void *data,
                      cordbg_runtime **ret, cordbg_error *error);
-
-  /* Makes a prepare or a [runs] call in progress on another thread fail soon with E_ABORT. */
-  void (*interrupt)(cordbg_runtime *runtime);
 
   /*
    * Ends the session in the target: it is inert afterwards (no callbacks, no traps, no thread).

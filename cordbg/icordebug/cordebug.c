@@ -2,7 +2,8 @@
 /*
  * ICorDebug: where a client begins. Holds the handlers, makes the sessions and lists them.
  *
- * States: new --Initialize--> initialized --Terminate--> terminated. The last Release of the object
+ * States: new --Initialize--> initialized --Terminate--> terminated. Terminate gives up an attach or a
+ * launch that is in progress on another thread; both hold this object meanwhile. The last Release of the object
  * and of every ICorDebugProcess (each holds it) detaches from what is still under debug, also
  * without Terminate, and also inside a callback.
  */
@@ -47,6 +48,7 @@ cordebug_dispose(void *object)
     cordbg_session_unref(session);
   }
   g_ptr_array_free(self->sessions, TRUE);
+  g_ptr_array_free(self->starting, TRUE);
   cordbg_unknown_unref(self->managed);
   cordbg_unknown_unref(self->managed2);
   cordbg_unknown_unref(self->unmanaged);
@@ -65,6 +67,7 @@ cordebug_initialize(ICorDebug *This)
                     : S_OK;
 }
 
+/* What attaches or is launched on another thread right now is given up. */
 static HRESULT
 cordebug_terminate(ICorDebug *This)
 {
@@ -76,6 +79,8 @@ cordebug_terminate(ICorDebug *This)
   if (left == 0) {
     self->terminated = true;
     self->initialized = false;
+    for (guint i = 0; i < self->starting->len; i++)
+      cordbg_tracer_interrupt(((cordbg_session *)self->starting->pdata[i])->tracer);
     gone[0] = self->managed;
     gone[1] = self->managed2;
     gone[2] = self->unmanaged;
@@ -195,10 +200,11 @@ cordebug_debug_active_process(ICorDebug *This, DWORD id, BOOL win32_attach, ICor
     return hr;
   if ((int)id == getpid())
     return cordbg_fail(E_INVALIDARG, "process %u is the debugger itself", id);
+  cordbg_object_ref(self);
   hr = cordbg_session_attach(self, (int)id, win32_attach, &session, &error);
-  if (FAILED(hr))
-    return cordbg_answer(hr, &error);
-  return hand_out(session, ret);
+  hr = FAILED(hr) ? cordbg_answer(hr, &error) : hand_out(session, ret);
+  cordbg_object_unref(self);
+  return hr;
 }
 
 /* Standard handles are file descriptors on Linux: STARTF_USESTDHANDLES takes their numbers. */
@@ -265,18 +271,19 @@ cordebug_create_process(ICorDebug *This, LPCWSTR application, LPWSTR command_lin
   HRESULT hr = check_ready(self, (flags & (DEBUG_PROCESS | DEBUG_ONLY_THIS_PROCESS)) != 0);
   if (FAILED(hr))
     return hr;
+  cordbg_object_ref(self);
   hr = launch_process(self, application, command_line, flags, environment, folder, startup,
                       &session, &error);
-  if (FAILED(hr))
-    return cordbg_answer(hr, &error);
-  if (information != NULL) {
+  if (SUCCEEDED(hr) && information != NULL) {
     memset(information, 0, sizeof *information);
     information->dwProcessId = (DWORD)session->pid;
     information->dwThreadId = (DWORD)session->pid;
     cordbg_handle_for_process(session->pid, PROCESS_ALL_ACCESS, &information->hProcess, NULL);
     cordbg_handle_for_thread(session->pid, session->pid, &information->hThread, NULL);
   }
-  return hand_out(session, ret);
+  hr = FAILED(hr) ? cordbg_answer(hr, &error) : hand_out(session, ret);
+  cordbg_object_unref(self);
+  return hr;
 }
 
 /* References on the sessions, for work outside the lock. */
@@ -363,6 +370,7 @@ cordbg_cordebug_create(const IID *iid, void **object)
     return E_OUTOFMEMORY;
   pthread_mutex_init(&self->lock, NULL);
   self->sessions = g_ptr_array_new();
+  self->starting = g_ptr_array_new();
   HRESULT hr = cordbg_object_query(self, iid, object);
   cordbg_object_unref(self);
   return hr;

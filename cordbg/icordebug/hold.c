@@ -32,7 +32,6 @@ struct cordbg_hold {
   atomic_uint references;
   int pid;
   bool child;
-  atomic_bool cancelled;
   hold_state state;
   cordbg_target *target;
   const cordbg_runtime_ops *shim; /* READY */
@@ -213,12 +212,17 @@ cordbg_hold_await(cordbg_hold *hold, cordbg_error *error)
   pthread_mutex_unlock(&holds_lock);
   if (!suspended)
     return cordbg_error_set(error, E_ABORT, 0, 0, "process %d is not held any more", hold->pid);
-  HRESULT hr = cordbg_runtime_await(hold->target, -1, &hold->cancelled, keep_event, hold->events,
-                                    &hold->shim, error);
+  HRESULT hr = cordbg_runtime_await(hold->target, -1, keep_event, hold->events, &hold->shim, error);
   if (SUCCEEDED(hr)) {
     pthread_mutex_lock(&holds_lock);
-    hold->state = HOLD_READY;
+    if (!cordbg_tracer_interrupted(cordbg_target_tracer(hold->target)))
+      hold->state = HOLD_READY;
+    else
+      hr = cordbg_error_set(error, E_ABORT, 0, 0, "process %d is not waited for any more",
+                            hold->pid);
     pthread_mutex_unlock(&holds_lock);
+  }
+  if (SUCCEEDED(hr)) {
     cordbg_log(CORDBG_LOG_STEP, "process %d has started %s: waiting for its debugger", hold->pid,
                hold->shim->name);
     return S_OK;
@@ -233,11 +237,10 @@ cordbg_hold_await(cordbg_hold *hold, cordbg_error *error)
 void
 cordbg_hold_cancel(cordbg_hold *hold)
 {
-  atomic_store(&hold->cancelled, true);
   /* The await owns the target outside the lock, but does not give it up while we hold the lock. */
   pthread_mutex_lock(&holds_lock);
-  if (hold->state == HOLD_RUNNING)
-    cordbg_tracer_wake(cordbg_target_tracer(hold->target), CORDBG_CHANNEL_MANAGED);
+  if (hold->state == HOLD_SUSPENDED || hold->state == HOLD_RUNNING)
+    cordbg_tracer_interrupt(cordbg_target_tracer(hold->target));
   pthread_mutex_unlock(&holds_lock);
 }
 

@@ -489,6 +489,7 @@ struct cordbg_cordebug {
   ICorDebugManagedCallback2 *managed2;
   ICorDebugUnmanagedCallback *unmanaged;
   GPtrArray *sessions; /* owned references */
+  GPtrArray *starting; /* borrowed: those in an attach or a launch, until they are in sessions */
 };
 
 /* The session is over: takes it out of the list. */

@@ -301,15 +301,28 @@ start_dispatcher(cordbg_session *session, bool unmanaged, cordbg_error *error)
   return hr;
 }
 
-/* In the list before the first callback, which may ask for its process. */
-static void
-enlist(cordbg_session *session)
+static HRESULT
+say_given_up(const cordbg_session *session, cordbg_error *error)
+{
+  return cordbg_error_set(error, E_ABORT, 0, 0,
+                          "ICorDebug::Terminate was called while process %d was %s", session->pid,
+                          session->launched ? "launched" : "attached to");
+}
+
+/* In the list before the first callback, which may ask for its process. From here on Terminate is
+ * refused; before, it makes this fail. */
+static HRESULT
+enlist(cordbg_session *session, cordbg_error *error)
 {
   cordbg_cordebug *cordebug = session->cordebug;
   pthread_mutex_lock(&cordebug->lock);
-  if (!g_ptr_array_find(cordebug->sessions, session, NULL))
+  bool given_up = cordebug->terminated;
+  if (!given_up)
+    g_ptr_array_remove(cordebug->starting, session);
+  if (!given_up && !g_ptr_array_find(cordebug->sessions, session, NULL))
     g_ptr_array_add(cordebug->sessions, cordbg_session_ref(session));
   pthread_mutex_unlock(&cordebug->lock);
+  return given_up ? say_given_up(session, error) : S_OK;
 }
 
 /* At the first instruction of a launch with win32Attach: its native events are told from here on. */
@@ -322,8 +335,9 @@ begin_natives(cordbg_session *session, cordbg_error *error)
   pthread_mutex_unlock(&session->lock);
   if (FAILED(hr))
     return hr;
-  enlist(session);
-  hr = start_dispatcher(session, true, error);
+  hr = enlist(session, error);
+  if (SUCCEEDED(hr))
+    hr = start_dispatcher(session, true, error);
   if (SUCCEEDED(hr))
     cordbg_natives_launching(session, NULL);
   return hr;
@@ -332,8 +346,11 @@ begin_natives(cordbg_session *session, cordbg_error *error)
 /* The attach failed half way: the target goes on without us, one that this session launched ends.
  */
 static void
-session_abandon(cordbg_session *session)
+session_abandon(cordbg_session *session, cordbg_cordebug *cordebug)
 {
+  pthread_mutex_lock(&cordebug->lock);
+  g_ptr_array_remove(cordebug->starting, session);
+  pthread_mutex_unlock(&cordebug->lock);
   pthread_mutex_lock(&session->lock);
   if (session->life == CORDBG_LIFE_STARTING)
     session->life = CORDBG_LIFE_ATTACHED;
@@ -353,9 +370,11 @@ static HRESULT
 session_finish(cordbg_session *session, GArray *events, cordbg_session **ret, cordbg_error *error)
 {
   bool told = session->natives != NULL;
+  cordbg_cordebug *cordebug = session->cordebug; /* the caller's reference keeps it */
   HRESULT hr = session_begin(session, events, error);
+  if (SUCCEEDED(hr))
+    hr = enlist(session, error);
   if (SUCCEEDED(hr)) {
-    enlist(session);
     hr = start_dispatcher(session, false, error);
     if (SUCCEEDED(hr) && session->interop && !told)
       hr = start_dispatcher(session, true, error);
@@ -363,7 +382,7 @@ session_finish(cordbg_session *session, GArray *events, cordbg_session **ret, co
       cordbg_tracer_wake(session->tracer, CORDBG_CHANNEL_UNMANAGED);
   }
   if (FAILED(hr)) {
-    session_abandon(session);
+    session_abandon(session, cordebug);
     cordbg_session_unref(session);
     return hr;
   }
@@ -374,17 +393,33 @@ session_finish(cordbg_session *session, GArray *events, cordbg_session **ret, co
   return S_OK;
 }
 
+/* The session has its process. Until it is in the list, or has failed, its waits end when ICorDebug is
+ * terminated. */
+static void
+session_starts(cordbg_session *session, cordbg_target *target, int pid)
+{
+  cordbg_cordebug *cordebug = session->cordebug;
+  session->target = target;
+  session->tracer = cordbg_target_tracer(target);
+  session->pid = pid;
+  pthread_mutex_lock(&cordebug->lock);
+  g_ptr_array_add(cordebug->starting, session);
+  if (cordebug->terminated)
+    cordbg_tracer_interrupt(session->tracer);
+  pthread_mutex_unlock(&cordebug->lock);
+}
+
 /* Makes the target; the tracer is consumed, also by a failure. */
 static HRESULT
 session_take_tracer(cordbg_session *session, cordbg_tracer *tracer, int pid, cordbg_error *error)
 {
-  HRESULT hr = cordbg_target_create(tracer, &session->target, error);
+  cordbg_target *target = NULL;
+  HRESULT hr = cordbg_target_create(tracer, &target, error);
   if (FAILED(hr)) {
     cordbg_tracer_destroy(tracer);
     return hr;
   }
-  session->tracer = cordbg_target_tracer(session->target);
-  session->pid = pid;
+  session_starts(session, target, pid);
   return S_OK;
 }
 
@@ -404,13 +439,11 @@ session_take_hold(cordbg_session *session, int pid, cordbg_session **ret, cordbg
     cordbg_session_unref(session);
     return hr;
   }
-  session->target = held.target;
-  session->tracer = cordbg_target_tracer(held.target);
-  session->pid = pid;
   session->launched = held.child;
   session->early = true;
   session->held = true;
   session->ops = held.shim;
+  session_starts(session, held.target, pid);
   hr = session_finish(session, held.events, ret, error);
   g_array_free(held.events, TRUE);
   return hr;
@@ -486,10 +519,10 @@ cordbg_session_launch(cordbg_cordebug *cordebug, const cordbg_launch *launch, bo
     if (SUCCEEDED(hr) && interop)
       hr = begin_natives(session, error);
     if (SUCCEEDED(hr))
-      hr = cordbg_runtime_await(session->target, PREPARE_LAUNCH_MS, NULL, keep_event, &keep,
+      hr = cordbg_runtime_await(session->target, PREPARE_LAUNCH_MS, keep_event, &keep,
                                 &session->ops, error);
     if (FAILED(hr))
-      session_abandon(session);
+      session_abandon(session, cordebug);
   }
   cordbg_session_ref(session);
   if (FAILED(hr)) {

@@ -676,6 +676,18 @@ cordbg_tracer_interrupt(cordbg_tracer *tracer)
   signal_eventfd(tracer->interrupt_fd); /* never read: it stays readable for each later wait */
 }
 
+bool
+cordbg_tracer_interrupted(const cordbg_tracer *tracer)
+{
+  return tracer->interrupted;
+}
+
+int
+cordbg_tracer_interrupt_fd(const cordbg_tracer *tracer)
+{
+  return tracer->interrupt_fd;
+}
+
 void
 cordbg_tracer_wake(cordbg_tracer *tracer, cordbg_event_channel channel)
 {

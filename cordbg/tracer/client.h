@@ -9,6 +9,8 @@
 #ifndef CORDBG_TRACER_CLIENT_H
 #define CORDBG_TRACER_CLIENT_H
 
+#include <stdbool.h>
+
 #include "cordbg/tracer/protocol.h"
 
 typedef struct cordbg_tracer cordbg_tracer;
@@ -75,12 +77,12 @@ HRESULT cordbg_tracer_launch(cordbg_tracer *tracer, const cordbg_launch *launch,
 HRESULT cordbg_tracer_stop(cordbg_tracer *tracer, cordbg_reply_stop *state, cordbg_error *error);
 /* One way: returns when the request is on its way. */
 HRESULT cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error);
-/* Returns when no thread of the target is traced any more, also one in an uninterruptible sleep. */
 /*
  * How often the target was let run so far, by continuing it or by a call. A change says that what
  * was learnt of its memory may be stale. Any thread.
  */
 uint64_t cordbg_tracer_runs(const cordbg_tracer *tracer);
+/* Returns when no thread of the target is traced any more, also one in an uninterruptible sleep. */
 HRESULT cordbg_tracer_detach(cordbg_tracer *tracer, cordbg_error *error);
 HRESULT cordbg_tracer_terminate(cordbg_tracer *tracer, cordbg_error *error);
 
@@ -143,8 +145,16 @@ HRESULT cordbg_tracer_statistics(cordbg_tracer *tracer, cordbg_statistics *ret,
  */
 HRESULT cordbg_tracer_next_event(cordbg_tracer *tracer, cordbg_event_channel channel,
                                  int timeout_ms, cordbg_event *event, cordbg_error *error);
-/* Makes both readers return S_FALSE, now and on each later call. Any thread. */
+/*
+ * The session is over, or given up while it begins: both readers return S_FALSE, now and on each
+ * later call, and whoever waits for something else of this target ceases to (a shim's prepare fails
+ * with E_ABORT). Requests still work. Any thread.
+ */
 void cordbg_tracer_interrupt(cordbg_tracer *tracer);
+/* Was it called? Any thread. */
+bool cordbg_tracer_interrupted(const cordbg_tracer *tracer);
+/* Readable from then on, for those who wait in poll. Valid until destroy; nobody reads it. */
+int cordbg_tracer_interrupt_fd(const cordbg_tracer *tracer);
 /* Makes the reader of one channel return S_FALSE once, now or at its next call; wakes that come
    before it looks are one. Any thread. */
 void cordbg_tracer_wake(cordbg_tracer *tracer, cordbg_event_channel channel);

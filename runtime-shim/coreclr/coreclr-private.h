@@ -73,7 +73,6 @@ struct cordbg_runtime {
   cordbg_target *target;
   cordbg_tracer *tracer;
   int pid;
-  atomic_bool interrupted;
   cordbg_runtime_info info;
   char *library; /* whole path of libcoreclr.so, as the maps show it */
   cordbg_dac *dac; /* started by prepare; its host may die and be started anew underneath */

@@ -103,7 +103,7 @@ leave_target(cordbg_runtime *runtime)
   cordbg_coreclr_publish_leave(runtime);
   if (!runtime->dac)
     return;
-  cordbg_dac_interrupt(runtime->dac, false);
+  cordbg_dac_leave(runtime->dac);
   cordbg_coreclr_unwant_all(runtime);
   if (runtime->flags_set) {
     cordbg_dac_flush(runtime->dac);
@@ -128,14 +128,6 @@ destroy(cordbg_runtime *runtime, int alive)
   cordbg_target_unref(runtime->target);
   g_free(runtime->library);
   g_free(runtime);
-}
-
-static void
-interrupt(cordbg_runtime *runtime)
-{
-  atomic_store(&runtime->interrupted, true);
-  if (runtime->dac)
-    cordbg_dac_interrupt(runtime->dac, true);
 }
 
 /* ---- Prepare ---- */
@@ -251,8 +243,10 @@ settle(cordbg_runtime *runtime, const waiting *wait, cordbg_error *error)
         *error = why;
       return hr;
     }
-    if (atomic_load(&runtime->interrupted))
-      return cordbg_error_set(error, E_ABORT, 0, 0, "the attach was interrupted");
+    if (cordbg_tracer_interrupted(runtime->tracer))
+      return cordbg_error_set(error, E_ABORT, 0, 0,
+                              "waiting for the runtime of process %d to come to rest was given up",
+                              runtime->pid);
     if (g_get_monotonic_time() > wait->end)
       return cordbg_error_set(error, CORDBG_E_TIMEOUT, 0, 0,
                               "the runtime of process %d did not come to rest: %.120s",
@@ -297,7 +291,7 @@ make_ready(cordbg_runtime *runtime, const waiting *wait, cordbg_error *error)
       hr = arm(runtime, error);
     if (SUCCEEDED(hr))
       hr = settle(runtime, wait, error);
-    if (hr != E_UNEXPECTED || crashes == CRASHES_MAX || atomic_load(&runtime->interrupted))
+    if (hr != E_UNEXPECTED || crashes == CRASHES_MAX || cordbg_tracer_interrupted(runtime->tracer))
       return hr;
     hr = run_on(runtime, wait, 5 << crashes, error);
     if (FAILED(hr))
@@ -340,7 +334,6 @@ const cordbg_runtime_ops cordbg_coreclr_ops = {
     .name = ".NET",
     .detect = cordbg_coreclr_detect,
     .prepare = prepare,
-    .interrupt = interrupt,
     .destroy = destroy,
     .handle_event = cordbg_coreclr_handle_event,
     .domains = cordbg_coreclr_domains,

@@ -28,8 +28,7 @@ struct cordbg_dac {
   char *library;
   uint64_t base;
   uint32_t timeout_ms;
-  atomic_bool interrupted;
-  int interrupt_fd; /* readable while interrupted */
+  bool leaving; /* interruptions do not count any more */
 
   int socket; /* -1: no host */
   int pidfd;

@@ -23,7 +23,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -73,11 +72,19 @@ host_is_gone(cordbg_dac *dac, cordbg_error *error)
                           "the DAC host crashed; the next question starts another");
 }
 
+/* The host that leaves the target as it was is listened to all the same. */
+static bool
+is_interrupted(const cordbg_dac *dac)
+{
+  return !dac->leaving && cordbg_tracer_interrupted(dac->tracer);
+}
+
 static HRESULT
 await(cordbg_dac *dac, short what, gint64 deadline, cordbg_error *error)
 {
+  int interruption = dac->leaving ? -1 : cordbg_tracer_interrupt_fd(dac->tracer);
   struct pollfd fds[2] = {{.fd = dac->socket, .events = what},
-                          {.fd = dac->interrupt_fd, .events = POLLIN}};
+                          {.fd = interruption, .events = POLLIN}};
 
   for (;;) {
     gint64 left = deadline - g_get_monotonic_time();
@@ -132,7 +139,7 @@ receive(cordbg_dac *dac, void *data, size_t size, gint64 deadline, cordbg_error 
 {
   for (size_t done = 0; done < size;) {
     /* A host that never ceases to speak has its deadline too. */
-    if (atomic_load(&dac->interrupted) || g_get_monotonic_time() >= deadline) {
+    if (is_interrupted(dac) || g_get_monotonic_time() >= deadline) {
       HRESULT hr = await(dac, POLLIN, deadline, error);
       if (FAILED(hr))
         return hr;
@@ -409,7 +416,7 @@ cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *
 {
   cordbg_dac_reply reply;
 
-  if (atomic_load(&dac->interrupted))
+  if (is_interrupted(dac))
     return cordbg_error_set(error, E_ABORT, 0, 0, "questions to the DAC host are interrupted");
   HRESULT hr = cordbg_target_state(dac->target);
   if (FAILED(hr))
@@ -463,7 +470,6 @@ cordbg_dac_start(cordbg_target *target, const char *library, uint64_t base, uint
   dac->timeout_ms = timeout_of(timeout_ms);
   dac->socket = dac->pidfd = -1;
   dac->wanted = g_hash_table_new_full(hash_wanted, equal_wanted, g_free, NULL);
-  dac->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   HRESULT hr = start_host(dac, error);
   if (FAILED(hr)) {
     cordbg_dac_destroy(dac);
@@ -479,8 +485,6 @@ cordbg_dac_destroy(cordbg_dac *dac)
   if (!dac)
     return;
   end_host(dac);
-  if (dac->interrupt_fd >= 0)
-    close(dac->interrupt_fd);
   cordbg_target_unref(dac->target);
   g_hash_table_unref(dac->wanted);
   g_free(dac->library);
@@ -489,14 +493,9 @@ cordbg_dac_destroy(cordbg_dac *dac)
 }
 
 void
-cordbg_dac_interrupt(cordbg_dac *dac, bool on)
+cordbg_dac_leave(cordbg_dac *dac)
 {
-  uint64_t value = 1;
-
-  atomic_store(&dac->interrupted, on);
-  ssize_t done = on ? write(dac->interrupt_fd, &value, sizeof value)
-                    : read(dac->interrupt_fd, &value, sizeof value);
-  (void)done; /* nothing to take away: it was off */
+  dac->leaving = true;
 }
 
 void

@@ -3,7 +3,7 @@
  * The client's end of the DAC host (cordbg-dac, dac-host/): what the runtime's own data access
  * library says of a .NET process, in plain data. dac.c opens with the page.
  *
- * Threads: one call at a time on one cordbg_dac (the session's lock), except cordbg_dac_interrupt.
+ * Threads: one call at a time on one cordbg_dac (the session's lock).
  * The target stands still during a call: at least, nothing of what is asked for may change.
  *
  * Addresses are the target's, ranges are [start, start + size). Arrays and structs given out are
@@ -12,7 +12,7 @@
  * A count of 0 comes with a NULL array.
  *
  * Errors that each call has:
- *   E_ABORT                              cordbg_dac_interrupt
+ *   E_ABORT                              cordbg_tracer_interrupt
  *   CORDBG_E_TIMEOUT                     no answer in time; the host was killed
  *   CORDBG_E_DEBUG_COMPONENT_MISSING     no cordbg-dac, or no DAC: the sentence tells where it was
  *                                        looked for
@@ -54,10 +54,11 @@ HRESULT cordbg_dac_start(cordbg_target *target, const char *library, uint64_t ba
 void cordbg_dac_destroy(cordbg_dac *dac);
 
 /*
- * on: the call in progress, and each later one, fails soon with E_ABORT; off: calls work again. Any
- * thread. A host that was interrupted in a call is ended; the next call starts one.
+ * cordbg_tracer_interrupt makes the call in progress, and each later one, fail soon with E_ABORT; a
+ * host that was interrupted in a call is ended. After cordbg_dac_leave calls work all the same, to
+ * put the target back as it was.
  */
-void cordbg_dac_interrupt(cordbg_dac *dac, bool on);
+void cordbg_dac_leave(cordbg_dac *dac);
 
 /*
  * What was learnt of the target's memory is forgotten, before the next call. Happens by itself when

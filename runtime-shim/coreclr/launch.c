@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A launched program, from the load of libcoreclr.so to the moment at which the runtime is up and no
- * user code has run.
+ * A launched program, from the load of libcoreclr.so to the moment at which the runtime is up and
+ * no user code has run.
  *
  * Every host goes through `coreclr_initialize`; when it has returned, the runtime is up, has only
  * its core library, and the DAC works. A trap at its entry tells where it will return to, on which
  * thread; a second trap there ends the wait. `coreclr_execute_assembly` and
- * `coreclr_create_delegate` are trapped too: whoever comes there is past the initialisation, however
- * it was made.
+ * `coreclr_create_delegate` are trapped too: whoever comes there is past the initialisation,
+ * however it was made.
  */
 #include "config.h"
 
 #include "cordbg/native/symbols.h"
 #include "runtime-shim/coreclr/coreclr-private.h"
+#include "runtime-shim/run.h"
 
 enum { INITIALIZE, EXECUTE, DELEGATE, RETURN, PLACES };
 static const char *const names[] = {"coreclr_initialize", "coreclr_execute_assembly",
@@ -22,6 +23,8 @@ typedef struct launch {
   cordbg_runtime *runtime;
   uint64_t places[PLACES]; /* trapped; 0: not */
   int32_t initializer;     /* the thread in coreclr_initialize */
+  cordbg_coreclr_defer defer;
+  void *data;
 } launch;
 
 static HRESULT
@@ -35,8 +38,10 @@ plant(launch *l, int place, uint64_t address, cordbg_error *error)
 }
 
 static void
-lift_all(launch *l)
+lift_all(void *data)
 {
+  launch *l = data;
+
   for (int i = 0; i < PLACES; i++) {
     cordbg_coreclr_lift(l->runtime, l->places[i]);
     l->places[i] = 0;
@@ -44,8 +49,9 @@ lift_all(launch *l)
 }
 
 static HRESULT
-arm(launch *l, cordbg_error *error)
+arm(void *data, cordbg_error *error)
 {
+  launch *l = data;
   cordbg_modules *modules = NULL;
   cordbg_symbol symbol;
   HRESULT hr = cordbg_modules_create_for_target(l->runtime->target, &modules, error);
@@ -63,7 +69,7 @@ arm(launch *l, cordbg_error *error)
                           "%.150s exports none of the entries by which .NET is started",
                           l->runtime->library);
   cordbg_modules_destroy(modules);
-  return FAILED(hr) ? hr : S_OK;
+  return FAILED(hr) ? hr : S_FALSE;
 }
 
 /* S_OK: the runtime is up; S_FALSE: go on. */
@@ -98,20 +104,18 @@ is_own(const launch *l, const cordbg_event *event)
 }
 
 static HRESULT
-step(launch *l, const cordbg_event *event, cordbg_coreclr_defer defer, void *data,
-     cordbg_error *error)
+take(void *data, const cordbg_event *event, cordbg_error *error)
 {
-  if (event->kind == CORDBG_EVENT_EXITED)
-    return cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, 0, 0,
-                            "the program ended before it started .NET");
+  launch *l = data;
+
   if (event->kind == CORDBG_EVENT_EXEC)
     return cordbg_error_set(error, CORDBG_E_UNSUPPORTED_DEBUGGING_MODEL, 0, 0,
                             "the program loaded .NET and executed another one instead of "
                             "starting it");
   if (is_own(l, event))
     return trapped(l, event, error);
-  if (defer)
-    defer(data, event);
+  if (l->defer)
+    l->defer(l->data, event);
   return S_FALSE;
 }
 
@@ -119,35 +123,8 @@ HRESULT
 cordbg_coreclr_run_until_ready(cordbg_runtime *runtime, int timeout_ms, cordbg_coreclr_defer defer,
                                void *data, cordbg_error *error)
 {
-  launch l = {.runtime = runtime};
-  gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-  bool running = false;
-  HRESULT hr = arm(&l, error);
+  static const cordbg_run_goal goal = {"start .NET", arm, take, lift_all};
+  launch l = {.runtime = runtime, .defer = defer, .data = data};
 
-  if (SUCCEEDED(hr))
-    hr = S_FALSE;
-  while (hr == S_FALSE) {
-    cordbg_event event;
-    gint64 left = (end - g_get_monotonic_time()) / 1000;
-    if (!running)
-      hr = cordbg_tracer_continue(runtime->tracer, error);
-    running = true;
-    if (FAILED(hr))
-      break;
-    hr = cordbg_tracer_next_event(runtime->tracer, CORDBG_CHANNEL_MANAGED,
-                                  left > 0 ? (int)MIN(left, 100) : 0, &event, error);
-    if (hr == S_OK) {
-      running = !(event.flags & CORDBG_EVENT_STOPS);
-      hr = step(&l, &event, defer, data, error);
-    } else if (hr == S_FALSE && atomic_load(&runtime->interrupted)) {
-      hr = cordbg_error_set(error, E_ABORT, 0, 0, "the launch was interrupted");
-    } else if (hr == S_FALSE && left <= 0) {
-      hr = cordbg_error_set(error, CORDBG_E_TIMEOUT, 0, 0,
-                            "the program did not start .NET within %d ms", timeout_ms);
-    }
-  }
-  lift_all(&l);
-  if (FAILED(hr) && !running)
-    cordbg_tracer_continue(runtime->tracer, NULL);
-  return hr;
+  return cordbg_run_until(runtime->target, timeout_ms, &goal, &l, error);
 }

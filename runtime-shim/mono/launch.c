@@ -18,6 +18,7 @@
 
 #include "cordbg/native/linker.h"
 #include "runtime-shim/mono/mono-private.h"
+#include "runtime-shim/run.h"
 
 static const char *const entry_names[] = {
     "mono_jit_exec",       "mono_runtime_run_main",     "mono_runtime_exec_main",
@@ -30,6 +31,9 @@ typedef struct launch {
   uint64_t linker_trap;
   uint64_t entries[G_N_ELEMENTS(entry_names)];
   size_t entry_count;
+  cordbg_mono_defer defer;
+  void *data;
+  int tid;
 } launch;
 
 static HRESULT
@@ -57,8 +61,10 @@ lift(launch *l, const uint64_t *addresses, size_t count)
 }
 
 static void
-lift_all(launch *l)
+lift_all(void *data)
 {
+  launch *l = data;
+
   lift(l, l->entries, l->entry_count);
   l->entry_count = 0;
   lift(l, &l->linker_trap, l->linker_trap ? 1 : 0);
@@ -81,10 +87,11 @@ plant_entries(launch *l, cordbg_error *error)
 }
 
 /* Traps what comes next: the runtime's entries when it is mapped, else the linker's word of a
- * library more. */
+ * library more. S_FALSE: something is to come. */
 static HRESULT
-arm(launch *l, cordbg_error *error)
+arm(void *data, cordbg_error *error)
 {
+  launch *l = data;
   cordbg_runtime *runtime = l->runtime;
   cordbg_auxv auxv;
   HRESULT hr = cordbg_mono_detect(runtime->pid, &runtime->place, error);
@@ -94,10 +101,11 @@ arm(launch *l, cordbg_error *error)
   if (hr == S_OK) {
     lift(l, &l->linker_trap, l->linker_trap ? 1 : 0);
     l->linker_trap = 0;
-    return plant_entries(l, error);
+    hr = plant_entries(l, error);
+    return FAILED(hr) ? hr : S_FALSE;
   }
   if (l->linker_trap)
-    return S_OK;
+    return S_FALSE;
   hr = cordbg_auxv_read(runtime->pid, &auxv, error);
   if (FAILED(hr))
     return hr;
@@ -107,9 +115,10 @@ arm(launch *l, cordbg_error *error)
     return cordbg_error_set(error, CORDBG_E_NOT_CLR, 0, 0,
                             "process %d neither is Mono nor can load it", runtime->pid);
   hr = plant(l, &address, 1, error);
-  if (SUCCEEDED(hr))
-    l->linker_trap = address;
-  return hr;
+  if (FAILED(hr))
+    return hr;
+  l->linker_trap = address;
+  return S_FALSE;
 }
 
 static bool
@@ -121,30 +130,25 @@ is_entry(const launch *l, uint64_t address)
   return false;
 }
 
-/* S_OK: the runtime is up, *tid stands there; S_FALSE: go on. */
+/* S_OK: the runtime is up, l->tid stands there. */
 static HRESULT
-step(launch *l, const cordbg_event *event, cordbg_mono_defer defer, void *data, int *tid,
-     cordbg_error *error)
+take(void *data, const cordbg_event *event, cordbg_error *error)
 {
-  if (event->kind == CORDBG_EVENT_EXITED)
-    return cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, 0, 0,
-                            "the program ended before it started Mono");
+  launch *l = data;
+
   if (event->kind == CORDBG_EVENT_EXEC) {
     l->entry_count = 0; /* exec dropped every trap */
     l->linker_trap = 0;
-    HRESULT hr = arm(l, error);
-    return FAILED(hr) ? hr : S_FALSE;
+    return arm(l, error);
   }
   if (event->kind == CORDBG_EVENT_TRAP && is_entry(l, event->address)) {
-    *tid = event->tid;
+    l->tid = event->tid;
     return S_OK;
   }
-  if (event->kind == CORDBG_EVENT_TRAP && event->address == l->linker_trap) {
-    HRESULT hr = arm(l, error);
-    return FAILED(hr) ? hr : S_FALSE;
-  }
-  if (defer)
-    defer(data, event);
+  if (event->kind == CORDBG_EVENT_TRAP && event->address == l->linker_trap)
+    return arm(l, error);
+  if (l->defer)
+    l->defer(l->data, event);
   return S_FALSE;
 }
 
@@ -152,35 +156,11 @@ HRESULT
 cordbg_mono_run_until_ready(cordbg_runtime *runtime, int timeout_ms, cordbg_mono_defer defer,
                             void *data, int *tid, cordbg_error *error)
 {
-  launch l = {.runtime = runtime};
-  gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-  bool running = false;
-  HRESULT hr = arm(&l, error);
+  static const cordbg_run_goal goal = {"start Mono", arm, take, lift_all};
+  launch l = {.runtime = runtime, .defer = defer, .data = data};
+  HRESULT hr = cordbg_run_until(runtime->target, timeout_ms, &goal, &l, error);
 
   if (SUCCEEDED(hr))
-    hr = S_FALSE;
-  while (hr == S_FALSE) {
-    cordbg_event event;
-    gint64 left = (end - g_get_monotonic_time()) / 1000;
-    if (!running)
-      hr = cordbg_tracer_continue(runtime->tracer, error);
-    running = true;
-    if (FAILED(hr))
-      break;
-    hr = cordbg_tracer_next_event(runtime->tracer, CORDBG_CHANNEL_MANAGED,
-                                  left > 0 ? (int)MIN(left, 100) : 0, &event, error);
-    if (hr == S_OK) {
-      running = !(event.flags & CORDBG_EVENT_STOPS);
-      hr = step(&l, &event, defer, data, tid, error);
-    } else if (hr == S_FALSE && atomic_load(&runtime->interrupted)) {
-      hr = cordbg_error_set(error, E_ABORT, 0, 0, "the launch was interrupted");
-    } else if (hr == S_FALSE && left <= 0) {
-      hr = cordbg_error_set(error, CORDBG_E_TIMEOUT, 0, 0,
-                            "the program did not start Mono within %d ms", timeout_ms);
-    }
-  }
-  lift_all(&l);
-  if (FAILED(hr) && !running)
-    cordbg_tracer_continue(runtime->tracer, NULL);
+    *tid = l.tid;
   return hr;
 }

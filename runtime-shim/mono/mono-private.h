@@ -162,7 +162,6 @@ struct cordbg_runtime {
   cordbg_target *target;
   cordbg_tracer *tracer;
   int pid;
-  atomic_bool interrupted;
   cordbg_mono_place place;
   cordbg_mono_layout layout;
 

@@ -37,6 +37,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "cordbg/log.h"
 #include "runtime-shim/mono/emitted.h"
 #include "runtime-shim/mono/mono-private.h"
 #include "runtime-shim/mono/mono.h"
@@ -153,12 +154,6 @@ destroy(cordbg_runtime *runtime, int alive)
   g_free(runtime);
 }
 
-static void
-interrupt(cordbg_runtime *runtime)
-{
-  atomic_store(&runtime->interrupted, true);
-}
-
 static HRESULT
 detect(int pid, cordbg_runtime_info *ret, cordbg_error *error)
 {
@@ -178,6 +173,8 @@ static HRESULT
 stop_at_finalizer(cordbg_runtime *runtime, int timeout_ms, int *tid, cordbg_error *error)
 {
   gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+  struct pollfd interruption = {.fd = cordbg_tracer_interrupt_fd(runtime->tracer),
+                                .events = POLLIN};
   bool exists = false;
 
   for (int wait = 1;; wait = MIN(wait * 2, 50)) {
@@ -191,14 +188,20 @@ stop_at_finalizer(cordbg_runtime *runtime, int timeout_ms, int *tid, cordbg_erro
     hr = cordbg_tracer_continue(runtime->tracer, error);
     if (FAILED(hr))
       return hr;
-    if (atomic_load(&runtime->interrupted))
-      return cordbg_error_set(error, E_ABORT, 0, 0, "the attach was interrupted");
+    if (cordbg_tracer_interrupted(runtime->tracer))
+      return cordbg_error_set(error, E_ABORT, 0, 0,
+                              "waiting for the Finalizer thread of process %d was given up",
+                              runtime->pid);
     if (g_get_monotonic_time() > end)
       return cordbg_error_set(error, CORDBG_E_TIMEOUT, 0, 0,
                               exists ? "the runtime's Finalizer thread of process %d is busy"
                                      : "the runtime of process %d has no Finalizer thread (yet)",
                               runtime->pid);
-    poll(NULL, 0, wait); /* nothing tells of a thread's rest: look again, a bounded time */
+    if (wait == 1)
+      cordbg_log(CORDBG_LOG_STEP, "waiting for process %d to have its Finalizer thread at rest",
+                 runtime->pid);
+    /* Nothing tells of a thread's rest: look again, a bounded time. */
+    poll(&interruption, 1, wait);
   }
 }
 
@@ -304,7 +307,6 @@ const cordbg_runtime_ops cordbg_mono_ops = {
     .name = "Mono",
     .detect = detect,
     .prepare = prepare,
-    .interrupt = interrupt,
     .destroy = destroy,
     .handle_event = cordbg_mono_handle_event,
     .domains = cordbg_mono_domains,

@@ -233,7 +233,7 @@ a_launched_program_stops_before_user_code_and_at_its_first_call(void **state)
   assert_ok(cordbg_tracer_launch(s.tracer, &launch, &s.pid, &why));
   assert_ok(cordbg_target_create(s.tracer, &s.target, &why));
   const cordbg_runtime_ops *shim = NULL;
-  assert_ok(cordbg_runtime_await(s.target, PATIENCE_MS, NULL, NULL, NULL, &shim, &why));
+  assert_ok(cordbg_runtime_await(s.target, PATIENCE_MS, NULL, NULL, &shim, &why));
   assert_ptr_equal(shim, ops);
   assert_ok(ops->prepare(s.target, 1, PATIENCE_MS, NULL, NULL, &s.runtime, &why));
   assert_int_equal(find_module(&s, "/Counter.dll"), 0); /* not loaded: no user code has run */

@@ -7,12 +7,16 @@ icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-client.h
 
 if HAVE_CMOCKA
 icordebug_tests = tests/live/test-icordebug-breakpoints tests/live/test-icordebug-memory \
-	tests/live/test-icordebug-life tests/live/test-icordebug-load tests/live/test-icordebug-metadata
+	tests/live/test-icordebug-abort tests/live/test-icordebug-life \
+	tests/live/test-icordebug-load tests/live/test-icordebug-metadata
 check_PROGRAMS += $(icordebug_tests)
 TESTS += $(icordebug_tests)
 tests_live_test_icordebug_breakpoints_SOURCES = tests/live/icordebug-breakpoints.c $(icordebug_client)
 tests_live_test_icordebug_breakpoints_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_breakpoints_LDADD = $(icordebug_libs)
+tests_live_test_icordebug_abort_SOURCES = tests/live/icordebug-abort.c $(icordebug_client)
+tests_live_test_icordebug_abort_CFLAGS = $(icordebug_cflags) -DTEST_BUILD_FOLDER='"$(abs_top_builddir)"'
+tests_live_test_icordebug_abort_LDADD = $(icordebug_libs)
 tests_live_test_icordebug_memory_SOURCES = tests/live/icordebug-memory.c $(icordebug_client)
 tests_live_test_icordebug_memory_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_memory_LDADD = $(icordebug_libs)
