@@ -200,6 +200,18 @@ cordbg_dac_get_state(cordbg_dac *dac, cordbg_dac_state *ret, cordbg_error *error
   return ask_one(dac, CORDBG_DAC_STATE, &request, ret, sizeof *ret, error);
 }
 
+HRESULT
+cordbg_dac_is_sound(cordbg_dac *dac, bool *ret, cordbg_error *error)
+{
+  cordbg_dac_request request = {0};
+  uint32_t sound = 0;
+  HRESULT hr = ask_one(dac, CORDBG_DAC_SOUND, &request, &sound, sizeof sound, error);
+
+  if (hr == S_OK)
+    *ret = sound != 0;
+  return hr;
+}
+
 /* ---- Code ---- */
 
 static bool

@@ -21,6 +21,10 @@ typedef struct cordbg_dac_range {
   uint64_t start, end;
 } cordbg_dac_range;
 
+/* Questions whose answers are kept while what they were made of stays. */
+enum { CORDBG_DAC_KEPT_MODULES, CORDBG_DAC_KEPT_SOUND, CORDBG_DAC_KEPT_COUNT };
+typedef struct cordbg_dac_kept cordbg_dac_kept; /* dac-kept.c */
+
 struct cordbg_dac {
   cordbg_target *target;
   cordbg_tracer *tracer;
@@ -47,6 +51,8 @@ struct cordbg_dac {
   cordbg_dac_unwound unwound[CORDBG_DAC_FRAMES_MAX];
   unsigned unwound_count;
 
+  cordbg_dac_kept *kept[CORDBG_DAC_KEPT_COUNT]; /* NULL: none */
+
   uint8_t *body;               /* of the last reply, g_malloc'ed */
   cordbg_dac_range globals[4]; /* the runtime's writable data, once it was looked for */
   unsigned globals_count;
@@ -60,10 +66,27 @@ HRESULT cordbg_dac_credentials(int pid, cordbg_dac_request_start *start, cordbg_
 /* dac-write.c: may the host have this written? S_OK, or the refusal. */
 HRESULT cordbg_dac_may_write(cordbg_dac *dac, uint64_t address, size_t size, cordbg_error *error);
 
+/* ---- dac-kept.c ---- */
+
+/* Is the answer to this question one that is kept? */
+bool cordbg_dac_is_kept(cordbg_dac_kind kind);
 /*
- * One request and its reply. *elements points at `count` elements of at least `size` bytes each, in
- * dac->body, valid until the next one; *length: bytes there. more (nullable): what follows the
- * request's body.
+ * Keeps the answer in dac->body, of which *length bytes are told; *length is made what the elements
+ * take. false: the pieces behind them make no sense.
+ */
+bool cordbg_dac_keep(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_reply *reply,
+                     size_t *length);
+/* The kept answer, when all that it was made of is as it was. It is valid until the next ask. */
+bool cordbg_dac_recall(cordbg_dac *dac, cordbg_dac_kind kind, const uint8_t **elements,
+                       cordbg_dac_reply *reply, size_t *length);
+/* The target ran, or memory is to be looked at anew: what is kept has to be compared again. */
+void cordbg_dac_doubt_kept(cordbg_dac *dac);
+/* Nothing is kept any more. */
+void cordbg_dac_drop_kept(cordbg_dac *dac);
+
+/*
+ * One request and its reply. *elements points at `count` elements of at least `size` bytes each,
+ * valid until the next one; *length: bytes there. more (nullable): what follows the request's body.
  */
 HRESULT cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *request,
                        const void *more, size_t more_size, size_t size, const uint8_t **elements,

@@ -41,6 +41,7 @@
 static void
 end_host(cordbg_dac *dac)
 {
+  cordbg_dac_drop_kept(dac);
   if (dac->pidfd >= 0) {
     syscall(SYS_pidfd_send_signal, dac->pidfd, 9 /* SIGKILL */, NULL, 0);
     close(dac->pidfd);
@@ -405,8 +406,27 @@ ask_once(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *reques
     return hr;
   header.number = ++dac->number;
   header.flags = dac->flush ? CORDBG_DAC_FLUSH : 0;
+  if (cordbg_dac_is_kept(kind))
+    header.flags |= CORDBG_DAC_KEEP;
   dac->flush = false;
   return exchange(dac, &header, request, more, more_size, reply, length, error);
+}
+
+/* What the answer says, and whether it is whole. */
+static HRESULT
+check_answer(cordbg_dac *dac, const cordbg_dac_reply *reply, size_t size, size_t length,
+             cordbg_error *error)
+{
+  if (FAILED(reply->error.hr)) {
+    if (error)
+      *error = reply->error;
+    return reply->error.hr;
+  }
+  if (reply->error.hr != S_OK && reply->error.hr != S_FALSE)
+    return cordbg_dac_distrust(dac, "an unknown result", error);
+  if (size && (uint64_t)reply->count * size > length)
+    return cordbg_dac_distrust(dac, "shorter than its count", error);
+  return reply->error.hr;
 }
 
 HRESULT
@@ -425,24 +445,23 @@ cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *
   if (runs != dac->runs)
     cordbg_dac_flush(dac);
   dac->runs = runs;
+  if (cordbg_dac_is_kept(kind) && cordbg_dac_recall(dac, kind, elements, &reply, length)) {
+    *count = reply.count;
+    return check_answer(dac, &reply, size, *length, error);
+  }
   hr = ask_once(dac, kind, request, more, more_size, &reply, length, error);
   /* Every question may be asked twice. One that ends two hosts is an error. */
   if (hr == HOST_CRASHED || hr == CORDBG_E_TIMEOUT)
     hr = ask_once(dac, kind, request, more, more_size, &reply, length, error);
+  if (SUCCEEDED(hr) && cordbg_dac_is_kept(kind) && !cordbg_dac_keep(dac, kind, &reply, length))
+    hr = cordbg_dac_distrust(dac, "pieces that cannot be", error);
+  if (SUCCEEDED(hr))
+    hr = check_answer(dac, &reply, size, *length, error);
   if (FAILED(hr))
     return hr;
-  if (FAILED(reply.error.hr)) {
-    if (error)
-      *error = reply.error;
-    return reply.error.hr;
-  }
-  if (reply.error.hr != S_OK && reply.error.hr != S_FALSE)
-    return cordbg_dac_distrust(dac, "an unknown result", error);
-  if (size && (uint64_t)reply.count * size > *length)
-    return cordbg_dac_distrust(dac, "shorter than its count", error);
   *elements = dac->body;
   *count = reply.count;
-  return reply.error.hr;
+  return hr;
 }
 
 /* ---- Life ---- */
@@ -502,6 +521,7 @@ void
 cordbg_dac_flush(cordbg_dac *dac)
 {
   dac->flush = true;
+  cordbg_dac_doubt_kept(dac);
 }
 
 int

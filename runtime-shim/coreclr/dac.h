@@ -136,6 +136,9 @@ typedef struct cordbg_dac_state {
 } cordbg_dac_state;
 HRESULT cordbg_dac_get_state(cordbg_dac *dac, cordbg_dac_state *ret, cordbg_error *error);
 
+/* Only whether a collection is in progress: false while it is, and the structures cannot be walked. */
+HRESULT cordbg_dac_is_sound(cordbg_dac *dac, bool *ret, cordbg_error *error);
+
 /* ---- Code ---- */
 
 typedef enum cordbg_dac_code_kind {

@@ -10,6 +10,7 @@ runtime_shim_coreclr_libcoreclr_shim_la_SOURCES = \
   runtime-shim/coreclr/dac.h \
   runtime-shim/coreclr/dac-answers.c \
   runtime-shim/coreclr/dac-file.c \
+  runtime-shim/coreclr/dac-kept.c \
   runtime-shim/coreclr/dac-private.h \
   runtime-shim/coreclr/dac-write.c \
   runtime-shim/coreclr/detect.c \

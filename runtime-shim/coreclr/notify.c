@@ -135,17 +135,17 @@ HRESULT
 cordbg_coreclr_synchronised(cordbg_runtime *runtime, cordbg_error *error)
 {
   uint64_t runs = cordbg_tracer_runs(runtime->tracer);
-  cordbg_dac_state state;
+  bool sound = false;
 
   /* What stands still stays as it is: an attach asks for each thread and each image. */
   if (runtime->sound_known && runtime->sound_at == runs)
     return S_OK;
-  HRESULT hr = cordbg_dac_get_state(runtime->dac, &state, error);
+  HRESULT hr = cordbg_dac_is_sound(runtime->dac, &sound, error);
   if (FAILED(hr))
     return hr;
-  runtime->sound_known = state.heap_valid;
+  runtime->sound_known = sound;
   runtime->sound_at = runs;
-  if (state.heap_valid)
+  if (sound)
     return S_OK;
   cordbg_error_set(error, S_FALSE, 0, 0, "a garbage collection is in progress");
   return S_FALSE;

@@ -22,6 +22,11 @@ typedef struct host_page {
 #define HOST_BODIES 64u
 #define HOST_THREADS 64u
 
+/* Bounds of what an answer that is to be kept may be made of. */
+#define HOST_PIECES 8192u
+#define HOST_PIECE_BYTES (4u << 20)
+typedef struct host_record host_record; /* record.c */
+
 typedef struct host_image {
   uint64_t base, size;
 } host_image;
@@ -44,6 +49,7 @@ typedef struct dac_host {
   ICLRDataTarget target;
   ICLRRuntimeLocator locator;
   host_page *pages; /* HOST_PAGES, what was read since the target ran last */
+  host_record *record; /* NULL: nothing was recorded yet */
 
   IXCLRDataProcess *process;
   ISOSDacInterface *sos;
@@ -94,6 +100,17 @@ void host_forget_pages(dac_host *host);
 void host_context_from(CONTEXT *context, const struct user_regs_struct *registers);
 void host_context_to(const CONTEXT *context, struct user_regs_struct *registers);
 
+/* ---- record.c ---- */
+
+/* Everything is forgotten (FLUSH): what is read from now on is what answers are made of. wanted: it
+ * is recorded. */
+void host_record_begin(dac_host *host, bool wanted);
+void host_record_read(dac_host *host, uint64_t address, const void *data, size_t size);
+/* No answer before the next flush is to be kept. */
+void host_record_spoil(dac_host *host);
+/* Adds the pieces and then their bytes to the answer, if it is to be kept. */
+void host_add_record(dac_host *host, cordbg_dac_reply *reply);
+
 /* ---- load.c ---- */
 
 HRESULT host_load(dac_host *host, cordbg_error *error);
@@ -105,6 +122,7 @@ HRESULT host_module_at(dac_host *host, cordbg_error *error);
 HRESULT host_domain(dac_host *host, cordbg_error *error);
 HRESULT host_threads(dac_host *host, cordbg_error *error);
 HRESULT host_state(dac_host *host, cordbg_error *error);
+HRESULT host_sound(dac_host *host, cordbg_error *error);
 HRESULT host_codes(dac_host *host, cordbg_error *error);
 HRESULT host_code_at(dac_host *host, cordbg_error *error);
 HRESULT host_il_map(dac_host *host, cordbg_error *error);

@@ -11,6 +11,7 @@ runtime_shim_coreclr_dac_host_cordbg_dac_SOURCES = \
 	runtime-shim/coreclr/dac-host/modules.c \
 	runtime-shim/coreclr/dac-host/notify.c \
 	runtime-shim/coreclr/dac-host/protocol.h \
+	runtime-shim/coreclr/dac-host/record.c \
 	runtime-shim/coreclr/dac-host/stacks.c \
 	runtime-shim/coreclr/dac-host/structures.h \
 	runtime-shim/coreclr/dac-host/target.c \

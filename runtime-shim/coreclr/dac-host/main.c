@@ -133,6 +133,8 @@ send_answer(dac_host *host, const cordbg_dac_header *request, HRESULT hr, const 
 {
   cordbg_dac_reply reply = {.error = *error, .count = host->answer_count};
 
+  if (SUCCEEDED(hr) && (request->flags & CORDBG_DAC_KEEP))
+    host_add_record(host, &reply);
   if (FAILED(hr)) {
     host->answer_size = answer_head();
     reply.count = 0;
@@ -217,6 +219,8 @@ dispatch(dac_host *host, uint32_t kind, const uint8_t *more, size_t size, cordbg
     return host_threads(host, error);
   case CORDBG_DAC_STATE:
     return host_state(host, error);
+  case CORDBG_DAC_SOUND:
+    return host_sound(host, error);
   case CORDBG_DAC_CODES:
     return host_codes(host, error);
   case CORDBG_DAC_CODE_AT:
@@ -252,6 +256,7 @@ serve(dac_host *host, const cordbg_dac_header *header, const uint8_t *body, cord
   if (header->flags & CORDBG_DAC_FLUSH) {
     host_forget_stacks(host);
     host_forget_pages(host);
+    host_record_begin(host, (header->flags & CORDBG_DAC_KEEP) != 0);
     host->process->lpVtbl->Flush(host->process);
   }
   HRESULT hr = dispatch(host, header->kind, body + sizeof host->request,

@@ -370,3 +370,17 @@ host_state(dac_host *host, cordbg_error *error)
   host_add_element(host, &state, sizeof state);
   return S_OK;
 }
+
+/* Asked at each stop: nothing is read that changes while no collection comes. */
+HRESULT
+host_sound(dac_host *host, cordbg_error *error)
+{
+  DacpGcHeapData heap = {0};
+  HRESULT hr = host->sos->lpVtbl->GetGCHeapData(host->sos, &heap);
+
+  if (FAILED(hr))
+    return host_set(error, hr, "GetGCHeapData");
+  uint32_t sound = heap.bGcStructuresValid != 0;
+  host_add_element(host, &sound, sizeof sound);
+  return S_OK;
+}

@@ -20,7 +20,7 @@
 #include "cordbg/com/error.h"
 #include "runtime-shim/coreclr/dac.h"
 
-#define CORDBG_DAC_PROTOCOL_VERSION 2u
+#define CORDBG_DAC_PROTOCOL_VERSION 3u
 #define CORDBG_DAC_REQUEST_MAX (64u << 10)
 #define CORDBG_DAC_REPLY_MAX (64u << 20)
 #define CORDBG_DAC_WRITE_MAX (64u << 10)
@@ -53,10 +53,14 @@ typedef enum cordbg_dac_kind {
   CORDBG_DAC_UNWIND,       /* token: innermost; registers. -> cordbg_dac_wire_frame, and those of
                               the callers as far as they are managed; S_FALSE */
   CORDBG_DAC_NEXT_MANAGED, /* registers. -> struct user_regs_struct; S_FALSE */
+  CORDBG_DAC_SOUND,        /* -> uint32_t: 0 while a collection changes the structures */
   CORDBG_DAC_WRITE,        /* host: address; then the bytes. -> empty reply with the result */
 } cordbg_dac_kind;
 
-enum { CORDBG_DAC_FLUSH = 1 }; /* flags of a request: the target ran since the last one */
+enum { /* flags of a request */
+       CORDBG_DAC_FLUSH = 1, /* the target ran since the last one */
+       CORDBG_DAC_KEEP = 2,  /* tell what the answer is made of */
+};
 
 typedef struct cordbg_dac_header {
   uint32_t kind;
@@ -86,8 +90,16 @@ typedef struct cordbg_dac_request {
 typedef struct cordbg_dac_reply {
   cordbg_error error; /* hr: the request's result, S_FALSE too */
   uint32_t count;
+  uint32_t pieces; /* KEEP: behind the elements, cordbg_dac_wire_piece[pieces] and then the bytes
+                      of each; 0: the answer is not to be kept */
+  uint32_t piece_bytes; /* of all of them */
   uint32_t pad;
 } cordbg_dac_reply;
+
+/* [address, address + size) of the target's memory, in the pristine view. */
+typedef struct cordbg_dac_wire_piece {
+  uint64_t address, size;
+} cordbg_dac_wire_piece;
 
 typedef struct cordbg_dac_wire_module {
   uint64_t module, assembly, domain;

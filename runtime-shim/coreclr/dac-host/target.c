@@ -58,8 +58,8 @@ page_of(dac_host *host, uint64_t address)
   return page;
 }
 
-size_t
-host_read(dac_host *host, uint64_t address, void *buffer, size_t size)
+static size_t
+read_pages(dac_host *host, uint64_t address, void *buffer, size_t size)
 {
   if (size > (size_t)8 * HOST_PAGE)
     return fetch(host, address, buffer, size);
@@ -74,6 +74,18 @@ host_read(dac_host *host, uint64_t address, void *buffer, size_t size)
     memcpy((uint8_t *)buffer + done, page->bytes + offset, part);
     done += part;
   }
+  return done;
+}
+
+size_t
+host_read(dac_host *host, uint64_t address, void *buffer, size_t size)
+{
+  size_t done = read_pages(host, address, buffer, size);
+
+  if (done == size)
+    host_record_read(host, address, buffer, size);
+  else
+    host_record_spoil(host);
   return done;
 }
 
@@ -200,6 +212,7 @@ write_virtual(ICLRDataTarget *This, CLRDATA_ADDRESS address, BYTE *buffer, ULONG
   HRESULT hr = host_write(of_target(This), address, buffer, size);
 
   host_forget_pages(of_target(This));
+  host_record_spoil(of_target(This));
   if (SUCCEEDED(hr) && written != NULL)
     *written = size;
   return hr;
