@@ -427,6 +427,7 @@ void
 cordbg_mono_end_codes_of_domain(cordbg_runtime *runtime, uint64_t domain, GArray *events)
 {
   drop(runtime, domain, events);
+  cordbg_mono_lift_entries(runtime, domain);
   /* Methods of the domain are gone, and their addresses may come again. */
   g_hash_table_remove_all(runtime->methods);
   runtime->codes_scanned = false;
@@ -487,15 +488,11 @@ unlisted_at(cordbg_runtime *runtime, uint64_t address)
   return NULL;
 }
 
-HRESULT
-cordbg_mono_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code *ret,
-                    cordbg_error *error)
+static cordbg_mono_code *
+listed_at(cordbg_runtime *runtime, uint64_t address)
 {
-  HRESULT hr = cordbg_mono_scan_codes(runtime, runtime->pending, error);
   guint low = 0, high = runtime->sorted->len;
 
-  if (FAILED(hr))
-    return hr;
   while (low < high) { /* the last code that starts at or below address */
     guint middle = low + (high - low) / 2;
     if (((cordbg_mono_code *)runtime->sorted->pdata[middle])->rt.start <= address)
@@ -504,7 +501,28 @@ cordbg_mono_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code *r
       high = middle;
   }
   cordbg_mono_code *code = low ? runtime->sorted->pdata[low - 1] : NULL;
-  if (!code || address - code->rt.start >= code->rt.size)
+  return code && address - code->rt.start < code->rt.size ? code : NULL;
+}
+
+cordbg_mono_code *
+cordbg_mono_read_code_at(cordbg_runtime *runtime, uint64_t address)
+{
+  runtime->codes_scanned = false;
+  if (FAILED(cordbg_mono_scan_codes(runtime, runtime->pending, NULL)))
+    return NULL;
+  return listed_at(runtime, address);
+}
+
+HRESULT
+cordbg_mono_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code *ret,
+                    cordbg_error *error)
+{
+  HRESULT hr = cordbg_mono_scan_codes(runtime, runtime->pending, error);
+
+  if (FAILED(hr))
+    return hr;
+  cordbg_mono_code *code = listed_at(runtime, address);
+  if (!code)
     code = unlisted_at(runtime, address);
   if (!code)
     return S_FALSE;

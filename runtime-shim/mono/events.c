@@ -20,6 +20,7 @@ typedef struct work {
   GArray *unloading; /* MonoDomain */
   GArray *ended;     /* cordbg_agent_record of THREAD_STOPPED */
   GArray *met;       /* cordbg_agent_record of ASSEMBLY_LOADED with an image */
+  GArray *complete;  /* cordbg_agent_record of CODE_COMPLETE */
   GArray *compiled;  /* cordbg_agent_record of CODE_COMPILED */
 } work;
 
@@ -45,6 +46,9 @@ take_record(work *todo, const cordbg_agent_record *record)
     break;
   case CORDBG_AGENT_THREAD_STOPPED:
     g_array_append_vals(todo->ended, record, 1);
+    break;
+  case CORDBG_AGENT_CODE_COMPLETE:
+    g_array_append_vals(todo->complete, record, 1);
     break;
   case CORDBG_AGENT_CODE_COMPILED:
     g_array_append_vals(todo->compiled, record, 1);
@@ -143,6 +147,8 @@ read_log(cordbg_runtime *runtime, work *todo, cordbg_error *error)
 static void
 tell_compiled(cordbg_runtime *runtime, int32_t tid, cordbg_mono_code *code, GArray *events)
 {
+  if (code)
+    cordbg_mono_lift_entry(runtime, code->rt.start);
   if (!code || code->given || code->rt.kind == CORDBG_RT_CODE_INTERPRETED)
     return;
   cordbg_mono_give_code(runtime, code);
@@ -178,11 +184,26 @@ scan_domains_and_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *
   return SUCCEEDED(hr) ? cordbg_mono_scan_modules(runtime, events, error) : hr;
 }
 
+/* Bodies that were told since need no trap of ours. */
+static void
+trap_entries(cordbg_runtime *runtime, const work *todo)
+{
+  for (guint i = 0; i < todo->complete->len; i++) {
+    const cordbg_agent_record *record = &g_array_index(todo->complete, cordbg_agent_record, i);
+    bool told = false;
+    for (guint j = 0; j < todo->compiled->len; j++)
+      told |= g_array_index(todo->compiled, cordbg_agent_record, j).d == record->a;
+    if (!told)
+      cordbg_mono_trap_entry(runtime, record->a, record->c);
+  }
+}
+
 static HRESULT
 do_work(cordbg_runtime *runtime, const work *todo, GArray *events, cordbg_error *error)
 {
   HRESULT hr = S_OK;
 
+  trap_entries(runtime, todo);
   for (guint i = 0; i < todo->unloading->len; i++)
     cordbg_mono_end_domain(runtime, g_array_index(todo->unloading, uint64_t, i), events);
   if (todo->modules || todo->all)
@@ -217,16 +238,32 @@ do_work(cordbg_runtime *runtime, const work *todo, GArray *events, cordbg_error 
   return hr;
 }
 
+/* A thread entered a body before the one that compiled it told of it. */
+static void
+enter(cordbg_runtime *runtime, const cordbg_event *event, GArray *events)
+{
+  cordbg_mono_code *code = cordbg_mono_read_code_at(runtime, event->address);
+  const cordbg_mono_module *module =
+      code ? cordbg_mono_module_by_id(runtime, code->rt.module, NULL) : NULL;
+
+  cordbg_mono_lift_entry(runtime, event->address);
+  if (module && cordbg_mono_is_wanted(runtime, module->image, code->rt.token))
+    tell_compiled(runtime, event->tid, code, events);
+}
+
 HRESULT
 cordbg_mono_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
                          cordbg_rt_event **events, size_t *count, cordbg_error *error)
 {
-  if (event && (event->kind != CORDBG_EVENT_TRAP || event->address != runtime->block.notify))
+  if (event &&
+      (event->kind != CORDBG_EVENT_TRAP ||
+       (event->address != runtime->block.notify && !cordbg_mono_is_entry(runtime, event->address))))
     return S_FALSE;
   cordbg_mono_free_retired(runtime);
   work todo = {.unloading = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
                .met = g_array_new(FALSE, FALSE, sizeof(cordbg_agent_record)),
                .ended = g_array_new(FALSE, FALSE, sizeof(cordbg_agent_record)),
+               .complete = g_array_new(FALSE, FALSE, sizeof(cordbg_agent_record)),
                .compiled = g_array_new(FALSE, FALSE, sizeof(cordbg_agent_record))};
   GArray *told = runtime->pending;
   HRESULT hr = read_log(runtime, &todo, error);
@@ -234,9 +271,12 @@ cordbg_mono_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
   runtime->pending = g_array_new(FALSE, TRUE, sizeof(cordbg_rt_event));
   if (SUCCEEDED(hr))
     hr = do_work(runtime, &todo, told, error);
+  if (SUCCEEDED(hr) && event && cordbg_mono_is_entry(runtime, event->address))
+    enter(runtime, event, told);
   g_array_unref(todo.unloading);
   g_array_unref(todo.ended);
   g_array_unref(todo.met);
+  g_array_unref(todo.complete);
   g_array_unref(todo.compiled);
   if (FAILED(hr)) { /* what was found stays to be told */
     g_array_unref(runtime->pending);

@@ -27,6 +27,7 @@ runtime_shim_mono_libmono_shim_la_SOURCES = \
   runtime-shim/mono/mono.c \
   runtime-shim/mono/mono.h \
   runtime-shim/mono/mono-private.h \
+  runtime-shim/mono/publish.c \
   runtime-shim/mono/seq-points.c \
   runtime-shim/mono/stub.c \
   runtime-shim/mono/things.c \

@@ -207,6 +207,8 @@ struct cordbg_runtime {
 
   GPtrArray *strings; /* handed out, valid until the next call */
 
+  GHashTable *entries; /* publish.c: code start -> domain, of bodies that were not told yet */
+
   bool unwind_cache_sought;
   uint64_t unwind_cache; /* the runtime's variable that points to its unwind information; 0: none */
 };
@@ -301,6 +303,9 @@ void cordbg_mono_end_codes_of_domain(cordbg_runtime *runtime, uint64_t domain, G
 void cordbg_mono_make_codes(cordbg_runtime *runtime);
 void cordbg_mono_free_codes(cordbg_runtime *runtime);
 bool cordbg_mono_is_wanted(cordbg_runtime *runtime, uint64_t image, uint32_t token);
+
+/* The body that holds address; all tables are read anew. NULL: none that was listed. */
+cordbg_mono_code *cordbg_mono_read_code_at(cordbg_runtime *runtime, uint64_t address);
 
 HRESULT cordbg_mono_codes(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
                           cordbg_rt_code **codes, size_t *count, cordbg_error *error);
@@ -397,6 +402,18 @@ HRESULT cordbg_mono_get_method(cordbg_runtime *runtime, cordbg_rt_id module, uin
                                cordbg_rt_method *ret, cordbg_error *error);
 HRESULT cordbg_mono_method_name(cordbg_runtime *runtime, cordbg_rt_id module, uint32_t token,
                                 char **type, char **method, cordbg_error *error);
+
+/* ---- publish.c ---- */
+
+void cordbg_mono_make_entries(cordbg_runtime *runtime);
+void cordbg_mono_free_entries(cordbg_runtime *runtime);
+/* Puts a trap at the start of a body that nobody can call yet. */
+void cordbg_mono_trap_entry(cordbg_runtime *runtime, uint64_t start, uint64_t domain);
+bool cordbg_mono_is_entry(cordbg_runtime *runtime, uint64_t address);
+/* The body was told, or never will be. */
+void cordbg_mono_lift_entry(cordbg_runtime *runtime, uint64_t start);
+/* Those of a domain that goes; 0: all. */
+void cordbg_mono_lift_entries(cordbg_runtime *runtime, uint64_t domain);
 
 /* ---- events.c ---- */
 

@@ -14,6 +14,7 @@
  *   things.c   domains .. threads         code.c     bodies of code, IL maps (seq-points.c)
  *   methods.c  names and tokens           events.c   the agent's log -> events
  *   aot.c      AOT code that the runtime has not listed
+ *   publish.c  traps before code is published
  *
  * States of an instance:
  *
@@ -118,6 +119,7 @@ create(cordbg_target *target)
   cordbg_mono_make_things(runtime);
   cordbg_mono_make_codes(runtime);
   cordbg_mono_make_aot(runtime);
+  cordbg_mono_make_entries(runtime);
   return runtime;
 }
 
@@ -129,6 +131,7 @@ leave_target(cordbg_runtime *runtime)
   if (runtime->trap_planted)
     cordbg_tracer_remove(runtime->tracer, CORDBG_LAYER_INTERNAL, &runtime->block.notify, 1, &result,
                          NULL);
+  cordbg_mono_lift_entries(runtime, 0);
   if (!runtime->started)
     return;
   cordbg_mono_write_word(runtime, offsetof(cordbg_agent_block, active), 0, NULL);
@@ -147,6 +150,7 @@ destroy(cordbg_runtime *runtime, int alive)
   cordbg_mono_free_codes(runtime);
   cordbg_mono_free_things(runtime);
   cordbg_mono_free_aot(runtime);
+  cordbg_mono_free_entries(runtime);
   g_array_unref(runtime->pending);
   g_hash_table_unref(runtime->wanted);
   g_free(runtime->wanted_table);
@@ -237,7 +241,7 @@ plant_notify(cordbg_runtime *runtime, cordbg_error *error)
       1u << CORDBG_AGENT_DOMAIN_NAMED | 1u << CORDBG_AGENT_DOMAIN_UNLOADING |
           1u << CORDBG_AGENT_ASSEMBLY_LOADED | 1u << CORDBG_AGENT_THREAD_STARTED |
           1u << CORDBG_AGENT_THREAD_STOPPED | 1u << CORDBG_AGENT_CODE_COMPILED |
-          1u << CORDBG_AGENT_CODE_FREED,
+          1u << CORDBG_AGENT_CODE_FREED | 1u << CORDBG_AGENT_CODE_COMPLETE,
       error);
 }
 

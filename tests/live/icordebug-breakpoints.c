@@ -286,6 +286,51 @@ hits_of_many_threads_are_counted_exactly(void **state)
   client_close(&c);
 }
 
+/* ---- First calls ---- */
+
+static then
+first_calls_hook(client *c, const told *what)
+{
+  static const struct {
+    const char *type, *method;
+  } names[] = {{"Debuggees.FirstCalls", "Begin"},      {"Debuggees.FirstCalls", "Direct0"},
+               {"Debuggees.FirstCalls", "Direct1"},    {"Debuggees.FirstCalls", "Direct2"},
+               {"Debuggees.FirstCalls", "Direct3"},    {"Debuggees.FirstCalls", "Virtual"},
+               {"Debuggees.FirstCalls", "Generic"},    {"Debuggees.FirstCalls", "ByDelegate"},
+               {"Debuggees.FirstCalls+Made", ".ctor"}, {"Debuggees.FirstCalls", "Held"}};
+  breaking *b = c->data;
+  for (size_t i = 0; strcmp(what->name, "LoadModule") == 0 && i < G_N_ELEMENTS(names); i++) {
+    b->type = names[i].type;
+    b->method = names[i].method;
+    breaking_set(b, what->module);
+  }
+  if (strcmp(what->name, "Breakpoint") == 0)
+    __atomic_add_fetch(&b->hits, 1, __ATOMIC_SEQ_CST);
+  return GO_ON;
+}
+
+/* CORDBG_LAUNCHES: how often. */
+static void
+first_calls_by_many_threads_at_once_are_all_hit(void **state)
+{
+  (void)state;
+  static const char *const threads[] = {"16", "32", "3"};
+  const char *text = g_getenv("CORDBG_LAUNCHES");
+  unsigned launches = text ? (unsigned)strtoul(text, NULL, 10) : 3;
+  for (unsigned i = 0; i < launches; i++) {
+    static client c;
+    breaking b = {0};
+    const char *number = threads[i % G_N_ELEMENTS(threads)];
+    client_open(&c, first_calls_hook, &b);
+    client_launch_managed(&c, 0, -1, "../../tests/live/FirstCalls", number, NULL);
+    client_await(&c, "ExitProcess", 1);
+    assert_int_equal(b.set, 10);
+    assert_int_equal(b.hits, 12 * strtoul(number, NULL, 10));
+    breaking_drop(&b);
+    client_close(&c);
+  }
+}
+
 /* Several threads stop and continue while hits come. */
 static void *
 stopper(void *data)
@@ -420,6 +465,7 @@ main(void)
       CASE_ON(mono, one_breakpoint_a_domain_tells_each_hit_once),
       CASE_ON(mono, domains_that_come_and_go_are_told),
       CASE_ON_ALL(hits_of_many_threads_are_counted_exactly),
+      CASE_ON_BOTH(first_calls_by_many_threads_at_once_are_all_hit),
       CASE_ON_BOTH(stop_and_continue_from_other_threads),
       CASE_ON_ALL(breakpoints_at_one_address_are_all_told),
       CASE_ON_ALL(breakpoint_toggled),

@@ -31,9 +31,10 @@ tests_live_test_icordebug_metadata_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_metadata_LDADD = $(icordebug_libs)
 endif
 
-EXTRA_DIST += tests/live/ExactHits.cs tests/live/InMemory.cs
+EXTRA_DIST += tests/live/ExactHits.cs tests/live/FirstCalls.cs tests/live/InMemory.cs
 if HAVE_MCS
-noinst_DATA += tests/live/ExactHits.exe tests/live/InMemory.exe
+noinst_DATA += tests/live/ExactHits.exe tests/live/FirstCalls.exe tests/live/InMemory.exe
+CLEANFILES += tests/live/FirstCalls.exe tests/live/FirstCalls.exe.mdb
 CLEANFILES += tests/live/ExactHits.exe tests/live/ExactHits.exe.mdb
 CLEANFILES += tests/live/InMemory.exe tests/live/InMemory.exe.mdb
 endif
@@ -44,7 +45,8 @@ tests/live/net/%.dll: tests/live/%.cs
 tests/live/net/release/%.dll: tests/live/%.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize+ $<
 if HAVE_DOTNET
-icordebug_net = tests/live/net/ExactHits.dll tests/live/net/release/ExactHits.dll
+icordebug_net = tests/live/net/ExactHits.dll tests/live/net/release/ExactHits.dll \
+	tests/live/net/FirstCalls.dll tests/live/net/release/FirstCalls.dll
 noinst_DATA += $(icordebug_net)
 CLEANFILES += $(icordebug_net) $(icordebug_net:.dll=.pdb) $(icordebug_net:.dll=.runtimeconfig.json)
 endif

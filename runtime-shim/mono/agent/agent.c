@@ -62,6 +62,8 @@ __asm__(".symver dlopen,dlopen@GLIBC_2.2.5");
 #define AGENT_EXPORT __attribute__((visibility("default")))
 #define SERVICE_STACK (256u << 10)
 
+enum { CODE_OF_METHOD = 0 }; /* MONO_PROFILER_CODE_BUFFER_METHOD */
+
 long cordbg_agent_start(const char *library, int file);
 void cordbg_agent_notify(uint64_t kind, cordbg_agent_record *record);
 void mono_profiler_init_cordbg(const char *description);
@@ -207,6 +209,28 @@ is_new_in_domain(uint64_t domain, MonoImage *image)
 
   return (domain != block.root_domain || agent.mono.image_is_dynamic(image)) &&
          atomic_exchange_explicit(slot, key, memory_order_relaxed) != key;
+}
+
+/*
+ * The code lies where it will be called, every byte of it, and nothing leads to it yet: the last
+ * moment at which a trap can be put before its first execution, whichever thread's that is.
+ */
+static void
+on_jit_code_buffer(MonoProfiler *profiler, const uint8_t *code, uint64_t size, int32_t type,
+                   const void *data)
+{
+  MonoMethod *method = (MonoMethod *)(uintptr_t)data;
+
+  (void)profiler;
+  (void)size;
+  if (!is_active() || type != CODE_OF_METHOD || !method ||
+      atomic_load_explicit(&block.wanted_count, memory_order_relaxed) == 0 ||
+      !(atomic_load(&block.notify_mask) & 1u << CORDBG_AGENT_CODE_COMPLETE))
+    return;
+  MonoImage *image = agent.mono.class_get_image(agent.mono.method_get_class(method));
+  if (is_wanted((uintptr_t)image, agent.mono.method_get_token(method)))
+    log_event(CORDBG_AGENT_CODE_COMPLETE, (uintptr_t)code, (uintptr_t)method,
+              (uintptr_t)agent.mono.domain_get(), 0);
 }
 
 static void
@@ -369,6 +393,7 @@ hook(bool on)
   mono->profiler_set_thread_started_callback(handle, on ? on_thread_started : NULL);
   mono->profiler_set_thread_stopped_callback(handle, on ? on_thread_stopped : NULL);
   mono->profiler_set_jit_chunk_destroyed_callback(handle, on ? on_jit_chunk_destroyed : NULL);
+  mono->profiler_set_jit_code_buffer_callback(handle, on ? on_jit_code_buffer : NULL);
   mono->profiler_set_jit_done_callback(handle, on ? on_jit_done : NULL);
 }
 

@@ -35,6 +35,9 @@ typedef enum cordbg_agent_kind {
   CORDBG_AGENT_CODE_COMPILED,    /* of a wanted method. a: MonoJitInfo, b: MonoMethod,
                                     c: MonoDomain, d: code start */
   CORDBG_AGENT_CODE_FREED,       /* a: start of the chunk that goes; only with watch_frees */
+  CORDBG_AGENT_CODE_COMPLETE,    /* of a wanted method: nobody can call it yet, no MonoJitInfo
+                                    tells of it. a: code start, b: MonoMethod, c: MonoDomain. Only
+                                    with its bit in notify_mask */
 } cordbg_agent_kind;
 
 /* One record of the log. sequence is its index + 1 once the rest is written, 0 meanwhile. */

@@ -25,6 +25,9 @@ typedef void (*MonoDomainFunc)(MonoDomain *domain, void *data);
   X(MonoProfilerHandle, profiler_create, (MonoProfiler * profiler))                                \
   X(void, profiler_set_jit_done_callback,                                                          \
     (MonoProfilerHandle handle, void (*f)(MonoProfiler *, MonoMethod *, MonoJitInfo *)))           \
+  X(void, profiler_set_jit_code_buffer_callback,                                                   \
+    (MonoProfilerHandle handle,                                                                    \
+     void (*f)(MonoProfiler *, const uint8_t *, uint64_t, int32_t, const void *)))                 \
   X(void, profiler_set_jit_chunk_destroyed_callback,                                               \
     (MonoProfilerHandle handle, void (*f)(MonoProfiler *, const uint8_t *)))                       \
   X(void, profiler_set_domain_loaded_callback,                                                     \
