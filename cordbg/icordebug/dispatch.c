@@ -9,6 +9,7 @@
 #include "cordbg/icordebug/private.h"
 
 #include "cordbg/icordebug/unmanaged.h"
+#include "cordbg/tracer/spawn.h"
 
 #include <errno.h>
 #include <sys/wait.h>
@@ -456,16 +457,6 @@ dispatch_one(cordbg_session *session)
 
 /* ---- The end of the target ---- */
 
-/* Collects the exit status of a program that we started. Through the dynamic symbol: a client may
- * have put its own waitpid in front, and learns the exit code by it. */
-static void
-reap(cordbg_session *session)
-{
-  int status;
-  while (waitpid(session->pid, &status, 0) < 0 && errno == EINTR)
-    ;
-}
-
 /* how: EXITED with the wait status, EXEC, or 0 when the tracer was lost. */
 static void
 target_ended(cordbg_session *session, uint32_t how, int status)
@@ -485,7 +476,7 @@ target_ended(cordbg_session *session, uint32_t how, int status)
   if (how == CORDBG_EVENT_EXEC)
     cordbg_tracer_detach(session->tracer, NULL);
   if (how == CORDBG_EVENT_EXITED && session->launched)
-    reap(session);
+    cordbg_child_collect(session->pid); /* a client learns the exit code by it */
   if (how != 0)
     cordbg_natives_ended(session, status);
   cordbg_process *process = cordbg_session_process(session);

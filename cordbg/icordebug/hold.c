@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 
 #include "cordbg/log.h"
+#include "cordbg/tracer/spawn.h"
 #include "runtime-shim/await.h"
 
 typedef enum hold_state { HOLD_SUSPENDED, HOLD_RUNNING, HOLD_READY, HOLD_GONE } hold_state;
@@ -189,17 +190,14 @@ keep_event(void *data, const cordbg_event *event)
   g_array_append_vals(data, event, 1);
 }
 
-/* Collects the exit status of a child that has ended: by a plain waitpid, through the dynamic
- * symbol, as the session does. */
+/* Collects the exit status of a child that has ended. */
 static void
 collect(const cordbg_hold *hold)
 {
   siginfo_t info = {.si_pid = 0};
-  int status;
   if (waitid(P_PID, (id_t)hold->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
     return; /* it was the tracer that ended */
-  while (waitpid(hold->pid, &status, 0) < 0 && errno == EINTR)
-    continue;
+  cordbg_child_collect(hold->pid);
 }
 
 HRESULT

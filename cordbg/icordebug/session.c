@@ -52,6 +52,7 @@
 
 #include "cordbg/icordebug/hold.h"
 #include "cordbg/icordebug/unmanaged.h"
+#include "cordbg/tracer/spawn.h"
 #include "runtime-shim/await.h"
 
 #include <errno.h>
@@ -362,8 +363,7 @@ session_abandon(cordbg_session *session, cordbg_cordebug *cordebug)
   cordbg_tracer_detach(session->tracer, NULL);
   cordbg_session_over(session, CORDBG_E_PROCESS_DETACHED);
   if (launched)
-    while (waitpid(session->pid, NULL, 0) < 0 && errno == EINTR)
-      ;
+    cordbg_child_collect(session->pid);
 }
 
 static HRESULT

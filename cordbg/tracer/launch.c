@@ -206,7 +206,8 @@ fork_and_seize(cordbg_tracer *tracer, launch_plan *plan, int *pid, cordbg_error 
   }
   if (FAILED(hr)) {
     kill(child, SIGKILL); /* our child, not yet waited for: the pid is its own */
-    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+    siginfo_t ended; /* it never became a program: no client waits for it */
+    while (waitid(P_PID, (id_t)child, &ended, WEXITED) < 0 && errno == EINTR)
       continue;
     return hr;
   }

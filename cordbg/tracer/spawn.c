@@ -120,6 +120,16 @@ cordbg_helper_path(const char *name, char *path, size_t size, cordbg_error *erro
                           name, CORDBG_PKGLIBEXECDIR);
 }
 
+void
+cordbg_child_collect(int pid)
+{
+  siginfo_t ended;
+  int status = 0;
+  while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+    continue;
+  waitpid(pid, &status, WNOHANG);
+}
+
 HRESULT
 cordbg_tracer_spawn(const int descriptors[4], cordbg_error *error)
 {
@@ -151,7 +161,8 @@ cordbg_helper_start(const char *name, const int *descriptors, size_t count,
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
   int child = clone(intermediate, stacks + SPAWN_STACK, CLONE_VM | CLONE_VFORK, &plan);
   int why = errno;
-  while (child > 0 && waitpid(child, NULL, __WCLONE) < 0 && errno == EINTR)
+  siginfo_t ended; /* waitid: the client's own waitpid has no business here */
+  while (child > 0 && waitid(P_PID, (id_t)child, &ended, WEXITED | __WCLONE) < 0 && errno == EINTR)
     continue;
   pthread_setcancelstate(cancel, NULL);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

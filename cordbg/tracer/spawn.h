@@ -25,6 +25,15 @@ HRESULT cordbg_helper_path(const char *name, char *path, size_t size, cordbg_err
 HRESULT cordbg_helper_start(const char *name, const int *descriptors, size_t count,
                             char *const *environment, cordbg_error *error);
 
+/*
+ * Waits for a child that the client knows of and collects its exit status, by a waitpid that does
+ * not block and wants the status, through the dynamic symbol. Adapters put a waitpid of their own
+ * in front to learn the exit code; they are made for the calls of Microsoft's library, which are
+ * all of this kind, and others may end them (netcoredbg's writes through a status that is NULL and
+ * refuses a wait that blocks when it was built for interop). Any thread.
+ */
+void cordbg_child_collect(int pid);
+
 /* cordbg-tracer with its four descriptors and the caller's environment. */
 HRESULT cordbg_tracer_spawn(const int descriptors[4], cordbg_error *error);
 
