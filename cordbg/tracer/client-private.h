@@ -26,13 +26,12 @@ struct cordbg_tracer {
   _Atomic int pid;
   int tracer_pid;
   bool can_look; /* there is a second CPU */
-  _Atomic uint64_t runs; /* how often the target was let run */
   uint32_t next_id;
-  _Atomic uint64_t stops;     /* counts */
-  _Atomic uint64_t stillness; /* 0: a CONTINUE was sent since the last stop */
-  bool gone; /* the request socket broke */
+  _Atomic uint64_t changes;   /* counts */
+  _Atomic uint64_t stillness; /* 0: a CONTINUE was sent since the last stop; else one of changes */
+  bool gone;                  /* the request socket broke */
   cordbg_patch_table table;
-  int table_fd; /* of its file, for helpers that map it */
+  int table_fd;                                  /* of its file, for helpers that map it */
   _Alignas(8) uint8_t packet[CORDBG_PACKET_MAX]; /* replies are read in place */
 };
 

@@ -72,10 +72,12 @@ tracer_is_gone(cordbg_tracer *tracer, cordbg_error *error)
                           "the tracer process has ended");
 }
 
+/* It is stopped: since now, or still, when no CONTINUE was sent since that was last told. */
 static void
 now_still(cordbg_tracer *tracer)
 {
-  tracer->stillness = ++tracer->stops;
+  uint64_t running = 0;
+  atomic_compare_exchange_strong(&tracer->stillness, &running, ++tracer->changes);
 }
 
 uint64_t
@@ -84,13 +86,16 @@ cordbg_tracer_stillness(const cordbg_tracer *tracer)
   return tracer->stillness;
 }
 
-/* A request that is not known to leave the target as it is ends what was concluded of it. */
+/* After a request: it may have ended what was learnt of a target that stands still. */
 static void
 may_change(cordbg_tracer *tracer, uint32_t kind)
 {
-  if (kind != CORDBG_REQUEST_REGISTERS && kind != CORDBG_REQUEST_THREADS &&
-      kind != CORDBG_REQUEST_STATISTICS && tracer->stillness != 0)
-    now_still(tracer);
+  if ((kind == CORDBG_REQUEST_WRITE || kind == CORDBG_REQUEST_SET_REGISTERS ||
+       kind == CORDBG_REQUEST_CALL) &&
+      tracer->stillness != 0)
+    tracer->stillness = ++tracer->changes;
+  if (kind == CORDBG_REQUEST_DETACH || kind == CORDBG_REQUEST_TERMINATE)
+    tracer->stillness = 0;
 }
 
 HRESULT
@@ -322,19 +327,12 @@ cordbg_tracer_stop(cordbg_tracer *tracer, cordbg_reply_stop *state, cordbg_error
   return hr;
 }
 
-uint64_t
-cordbg_tracer_runs(const cordbg_tracer *tracer)
-{
-  return tracer->runs;
-}
-
 HRESULT
 cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error)
 {
   cordbg_request_header request = {.kind = CORDBG_REQUEST_CONTINUE};
   HRESULT hr = S_OK;
   pthread_mutex_lock(&tracer->lock);
-  tracer->runs++;
   tracer->stillness = 0;
   while (send(tracer->request_fd, &request, sizeof request, MSG_NOSIGNAL) < 0) {
     if (errno != EINTR) {
@@ -514,7 +512,6 @@ cordbg_tracer_call(cordbg_tracer *tracer, const cordbg_call *call, uint64_t *res
   cordbg_request_call *request = calloc(1, sizeof *request + call->data_size);
   if (request == NULL)
     return cordbg_error_set(error, E_OUTOFMEMORY, ENOMEM, 0, "no memory for a request");
-  tracer->runs++;
   request->header.kind = CORDBG_REQUEST_CALL;
   request->tid = call->tid;
   request->flags = call->flags;

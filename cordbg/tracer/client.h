@@ -40,9 +40,10 @@ int cordbg_tracer_mem_fd(const cordbg_tracer *tracer);
 /* The patch table's file, to be handed to helper processes. Read-only, valid until destroy. */
 int cordbg_tracer_table_fd(const cordbg_tracer *tracer);
 /*
- * Which stop the target is in, as far as this client knows; 0: it may run. Differs between any two
- * stops, and after each request that changes the target: what was concluded from its memory holds
- * while the number is the same. Any thread.
+ * Since when the target stands as it does; 0: it may run. The number changes whenever the target was
+ * let run, also for a call, and whenever this client wrote to its memory or registers; traps do not
+ * count, since they are not seen in the view that conclusions are drawn from. So what was learnt of
+ * the target holds as long as the number is the same and not 0. Any thread.
  */
 uint64_t cordbg_tracer_stillness(const cordbg_tracer *tracer);
 int cordbg_tracer_pid(const cordbg_tracer *tracer);        /* the target's */
@@ -77,11 +78,6 @@ HRESULT cordbg_tracer_launch(cordbg_tracer *tracer, const cordbg_launch *launch,
 HRESULT cordbg_tracer_stop(cordbg_tracer *tracer, cordbg_reply_stop *state, cordbg_error *error);
 /* One way: returns when the request is on its way. */
 HRESULT cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error);
-/*
- * How often the target was let run so far, by continuing it or by a call. A change says that what
- * was learnt of its memory may be stale. Any thread.
- */
-uint64_t cordbg_tracer_runs(const cordbg_tracer *tracer);
 /* Returns when no thread of the target is traced any more, also one in an uninterruptible sleep. */
 HRESULT cordbg_tracer_detach(cordbg_tracer *tracer, cordbg_error *error);
 HRESULT cordbg_tracer_terminate(cordbg_tracer *tracer, cordbg_error *error);

@@ -84,8 +84,8 @@ struct cordbg_runtime {
   cordbg_coreclr_publish *publish;
   GArray *pending; /* of cordbg_rt_event, met by queries; told with the next events */
 
-  bool sound_known; /* no collection was in progress when the target had run so often: */
-  uint64_t sound_at;
+  bool sound_known; /* no collection was in progress when the target stood like this: */
+  uint64_t sound_at; /* cordbg_tracer_stillness */
 
   uint64_t throw_address; /* __cxa_throw of the target's libstdc++; 0: not found */
   bool throw_planted;

@@ -426,7 +426,7 @@ cordbg_dac_unwind(cordbg_dac *dac, int32_t tid, const struct user_regs_struct *r
   cordbg_dac_request request = {.token = innermost, .tid = tid, .registers = *registers};
   answer got;
 
-  if (dac->flush || dac->runs != cordbg_tracer_runs(dac->tracer))
+  if (dac->flush || !cordbg_dac_knows(dac))
     dac->unwound_count = 0;
   const cordbg_dac_wire_frame *frame = find_unwound(dac, tid, registers, innermost);
   if (!frame) {

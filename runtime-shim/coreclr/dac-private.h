@@ -38,9 +38,9 @@ struct cordbg_dac {
   int pidfd;
   int host_pid;
   unsigned starts;
-  uint32_t number; /* of the last request */
-  bool flush;      /* the target ran since the last request */
-  uint64_t runs;   /* of the tracer, at the last request */
+  uint32_t number;    /* of the last request */
+  bool flush;         /* the target ran since the last request */
+  uint64_t stillness; /* of the target, at the last request */
 
   /* What the target was told to keep: written again by a host that follows another. */
   bool flags_told;
@@ -83,6 +83,9 @@ bool cordbg_dac_recall(cordbg_dac *dac, cordbg_dac_kind kind, const uint8_t **el
 void cordbg_dac_doubt_kept(cordbg_dac *dac);
 /* Nothing is kept any more. */
 void cordbg_dac_drop_kept(cordbg_dac *dac);
+
+/* Has the DAC seen the target as it is now? What it learnt before is forgotten otherwise. */
+bool cordbg_dac_knows(const cordbg_dac *dac);
 
 /*
  * One request and its reply. *elements points at `count` elements of at least `size` bytes each,

@@ -167,6 +167,12 @@ deadline_of(const cordbg_dac *dac)
 
 /* ---- Writes ---- */
 
+bool
+cordbg_dac_knows(const cordbg_dac *dac)
+{
+  return dac->stillness != 0 && dac->stillness == cordbg_tracer_stillness(dac->tracer);
+}
+
 static HRESULT
 answer_write(cordbg_dac *dac, const cordbg_dac_header *header, gint64 deadline, cordbg_error *error)
 {
@@ -186,10 +192,13 @@ answer_write(cordbg_dac *dac, const cordbg_dac_header *header, gint64 deadline, 
     hr = receive(dac, data, size, deadline, error);
   if (FAILED(hr))
     return hr;
+  bool knows = cordbg_dac_knows(dac);
   HRESULT may = cordbg_dac_may_write(dac, request.address, size, &answer.reply.error);
   if (may == S_OK)
     may = cordbg_tracer_write(dac->tracer, request.address, data, size, &written,
                               &answer.reply.error);
+  if (knows) /* the DAC knows what it writes itself */
+    dac->stillness = cordbg_tracer_stillness(dac->tracer);
   answer.reply.error.hr = may;
   struct iovec part = {&answer, sizeof answer};
   return transmit(dac, &part, 1, deadline, error);
@@ -441,10 +450,9 @@ cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *
   HRESULT hr = cordbg_target_state(dac->target);
   if (FAILED(hr))
     return cordbg_error_set(error, hr, 0, 0, "the target is gone");
-  uint64_t runs = cordbg_tracer_runs(dac->tracer);
-  if (runs != dac->runs)
+  if (!cordbg_dac_knows(dac))
     cordbg_dac_flush(dac);
-  dac->runs = runs;
+  dac->stillness = cordbg_tracer_stillness(dac->tracer);
   if (cordbg_dac_is_kept(kind) && cordbg_dac_recall(dac, kind, elements, &reply, length)) {
     *count = reply.count;
     return check_answer(dac, &reply, size, *length, error);

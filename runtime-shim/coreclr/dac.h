@@ -62,7 +62,7 @@ void cordbg_dac_leave(cordbg_dac *dac);
 
 /*
  * What was learnt of the target's memory is forgotten, before the next call. Happens by itself when
- * the target was let run through its tracer.
+ * the target was let run, or written to, through its tracer (cordbg_tracer_stillness).
  */
 void cordbg_dac_flush(cordbg_dac *dac);
 

@@ -134,17 +134,17 @@ cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
 HRESULT
 cordbg_coreclr_synchronised(cordbg_runtime *runtime, cordbg_error *error)
 {
-  uint64_t runs = cordbg_tracer_runs(runtime->tracer);
+  uint64_t stillness = cordbg_tracer_stillness(runtime->tracer);
   bool sound = false;
 
   /* What stands still stays as it is: an attach asks for each thread and each image. */
-  if (runtime->sound_known && runtime->sound_at == runs)
+  if (runtime->sound_known && stillness != 0 && runtime->sound_at == stillness)
     return S_OK;
   HRESULT hr = cordbg_dac_is_sound(runtime->dac, &sound, error);
   if (FAILED(hr))
     return hr;
   runtime->sound_known = sound;
-  runtime->sound_at = runs;
+  runtime->sound_at = stillness;
   if (sound)
     return S_OK;
   cordbg_error_set(error, S_FALSE, 0, 0, "a garbage collection is in progress");
