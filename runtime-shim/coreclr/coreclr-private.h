@@ -63,6 +63,15 @@ typedef struct cordbg_coreclr_codes cordbg_coreclr_codes;
 typedef struct cordbg_coreclr_wants cordbg_coreclr_wants;
 typedef struct cordbg_coreclr_publish cordbg_coreclr_publish; /* of publish.c */
 
+typedef struct cordbg_coreclr_thread_list cordbg_coreclr_thread_list; /* of thread-list.c */
+
+/* The runtime's data-contract descriptor (emitted.c). */
+typedef struct cordbg_coreclr_descriptor {
+  char *text;        /* NUL-terminated */
+  uint64_t pointers; /* address of its array of addresses */
+  uint32_t pointer_count;
+} cordbg_coreclr_descriptor;
+
 /* Where the runtime keeps an emitted module's metadata (emitted.c). */
 typedef struct cordbg_coreclr_emitted {
   bool looked, found;
@@ -82,6 +91,7 @@ struct cordbg_runtime {
   cordbg_coreclr_codes *codes;
   cordbg_coreclr_wants *wants;
   cordbg_coreclr_publish *publish;
+  cordbg_coreclr_thread_list *thread_list;
   GArray *pending; /* of cordbg_rt_event, met by queries; told with the next events */
 
   bool sound_known; /* no collection was in progress when the target stood like this: */
@@ -90,6 +100,8 @@ struct cordbg_runtime {
   uint64_t throw_address; /* __cxa_throw of the target's libstdc++; 0: not found */
   bool throw_planted;
   bool flags_set;   /* notification flags in the runtime */
+  bool descriptor_looked;
+  cordbg_coreclr_descriptor descriptor; /* text NULL: it has none */
   cordbg_coreclr_emitted emitted;
   GHashTable *told; /* ids of the bodies that a CODE_COMPILED told */
 };
@@ -144,6 +156,18 @@ HRESULT cordbg_coreclr_get_module(cordbg_runtime *runtime, cordbg_rt_id id, cord
 HRESULT cordbg_coreclr_get_thread(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_thread *ret,
                                   cordbg_error *error);
 
+/* ---- thread-list.c ---- */
+
+typedef struct cordbg_coreclr_listed {
+  uint64_t thread; /* Thread of the runtime */
+  uint32_t tid;    /* 0: not started, or dead */
+} cordbg_coreclr_listed;
+
+void cordbg_coreclr_make_thread_list(cordbg_runtime *runtime);
+void cordbg_coreclr_free_thread_list(cordbg_runtime *runtime);
+/* All Threads of the runtime now, in its order: cordbg_coreclr_listed, the caller's to unref. */
+HRESULT cordbg_coreclr_list_threads(cordbg_runtime *runtime, GArray **ret, cordbg_error *error);
+
 /* ---- code.c ---- */
 
 void cordbg_coreclr_make_codes(cordbg_runtime *runtime);
@@ -176,8 +200,12 @@ HRESULT cordbg_coreclr_next_managed(cordbg_runtime *runtime, int32_t tid,
 
 /* ---- emitted.c: the runtime's own description of its structures ---- */
 
-/* The text of its data-contract descriptor, NUL-terminated, g_malloc'ed; NULL: it has none. */
+/* Its data-contract descriptor, read once; NULL: it has none. */
+const cordbg_coreclr_descriptor *cordbg_coreclr_get_descriptor(cordbg_runtime *runtime);
+/* Its text, g_malloc'ed; NULL: it has none. */
 char *cordbg_coreclr_read_descriptor(cordbg_runtime *runtime);
+/* The address that it gives for a global variable. false: none. */
+bool cordbg_coreclr_find_global(cordbg_runtime *runtime, const char *name, uint64_t *ret);
 /* The offset of a type's member in that text; member "!": the type's size. false: not there. */
 bool cordbg_coreclr_find_member(const char *text, const char *type, const char *member,
                                 uint64_t *ret);

@@ -92,6 +92,7 @@ create(cordbg_target *target)
   cordbg_coreclr_make_codes(runtime);
   cordbg_coreclr_make_wants(runtime);
   cordbg_coreclr_make_publish(runtime);
+  cordbg_coreclr_make_thread_list(runtime);
   return runtime;
 }
 
@@ -120,12 +121,14 @@ destroy(cordbg_runtime *runtime, int alive)
     leave_target(runtime);
   cordbg_coreclr_free_wants(runtime);
   cordbg_coreclr_free_publish(runtime);
+  cordbg_coreclr_free_thread_list(runtime);
   cordbg_coreclr_free_codes(runtime);
   cordbg_coreclr_free_things(runtime);
   cordbg_dac_destroy(runtime->dac);
   g_hash_table_unref(runtime->told);
   g_array_unref(runtime->pending);
   cordbg_target_unref(runtime->target);
+  g_free(runtime->descriptor.text);
   g_free(runtime->library);
   g_free(runtime);
 }

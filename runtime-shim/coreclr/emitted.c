@@ -24,6 +24,9 @@ typedef struct contract_descriptor {
   uint32_t flags;
   uint32_t text_size;
   uint64_t text;
+  uint32_t pointer_count;
+  uint32_t pad;
+  uint64_t pointers;
 } contract_descriptor;
 
 /* The offset of a type's member: "type":{..."member":N... or [N,"its type"]. */
@@ -48,28 +51,64 @@ cordbg_coreclr_find_member(const char *text, const char *type, const char *membe
   return *ret < OFFSET_MAX;
 }
 
-/* The descriptor's text, NUL-terminated; NULL: the runtime has none. */
-char *
-cordbg_coreclr_read_descriptor(cordbg_runtime *runtime)
+static void
+read_descriptor(cordbg_runtime *runtime)
 {
   cordbg_modules *modules = NULL;
   cordbg_symbol symbol;
   contract_descriptor descriptor;
-  char *text = NULL;
+  cordbg_coreclr_descriptor *ret = &runtime->descriptor;
 
   if (FAILED(cordbg_modules_create_for_target(runtime->target, &modules, NULL)))
-    return NULL;
+    return;
   if (cordbg_symbol_find(modules, "/libcoreclr.so", "DotNetRuntimeContractDescriptor",
                          CORDBG_SYMBOLS_EXPORTED, &symbol, NULL) == S_OK &&
       SUCCEEDED(
           cordbg_coreclr_read(runtime, symbol.address, &descriptor, sizeof descriptor, NULL)) &&
       descriptor.magic == DESCRIPTOR_MAGIC && descriptor.text_size <= DESCRIPTOR_TEXT_MAX) {
-    text = g_malloc0(descriptor.text_size + 1);
-    if (FAILED(cordbg_coreclr_read(runtime, descriptor.text, text, descriptor.text_size, NULL)))
-      g_clear_pointer(&text, g_free);
+    ret->text = g_malloc0(descriptor.text_size + 1);
+    if (FAILED(
+            cordbg_coreclr_read(runtime, descriptor.text, ret->text, descriptor.text_size, NULL)))
+      g_clear_pointer(&ret->text, g_free);
+    ret->pointers = descriptor.pointers;
+    ret->pointer_count = descriptor.pointer_count;
   }
   cordbg_modules_destroy(modules);
-  return text;
+}
+
+const cordbg_coreclr_descriptor *
+cordbg_coreclr_get_descriptor(cordbg_runtime *runtime)
+{
+  if (!runtime->descriptor_looked)
+    read_descriptor(runtime);
+  runtime->descriptor_looked = true;
+  return runtime->descriptor.text ? &runtime->descriptor : NULL;
+}
+
+char *
+cordbg_coreclr_read_descriptor(cordbg_runtime *runtime)
+{
+  const cordbg_coreclr_descriptor *descriptor = cordbg_coreclr_get_descriptor(runtime);
+
+  return descriptor ? g_strdup(descriptor->text) : NULL;
+}
+
+/* "name":[[N],"pointer"]: the N-th of the descriptor's addresses. */
+bool
+cordbg_coreclr_find_global(cordbg_runtime *runtime, const char *name, uint64_t *ret)
+{
+  const cordbg_coreclr_descriptor *descriptor = cordbg_coreclr_get_descriptor(runtime);
+  const char *globals = descriptor ? strstr(descriptor->text, "\"globals\":{") : NULL;
+  g_autofree char *key = g_strdup_printf("\"%s\":[[", name);
+  const char *found = globals ? strstr(globals, key) : NULL;
+  char *end = NULL;
+
+  if (!found)
+    return false;
+  uint64_t index = g_ascii_strtoull(found + strlen(key), &end, 10);
+  return end != found + strlen(key) && *end == ']' && index < descriptor->pointer_count &&
+         SUCCEEDED(cordbg_coreclr_read(runtime, descriptor->pointers + index * sizeof *ret, ret,
+                                       sizeof *ret, NULL));
 }
 
 /* Three numbers, kept with the runtime once they are known; found stays false when they are not. */

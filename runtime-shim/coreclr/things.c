@@ -203,15 +203,15 @@ static HRESULT
 meet_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
 {
   GPtrArray *threads = runtime->things->threads;
-  cordbg_dac_thread *found = NULL;
-  size_t count = 0;
-  HRESULT hr = cordbg_dac_threads(runtime->dac, &found, &count, error);
+  GArray *list = NULL;
+  HRESULT hr = cordbg_coreclr_list_threads(runtime, &list, error);
 
   if (FAILED(hr))
     return hr;
+  const cordbg_coreclr_listed *found = (const cordbg_coreclr_listed *)(const void *)list->data;
   for (guint i = 0; i < threads->len; i++)
     ((cordbg_coreclr_thread *)threads->pdata[i])->seen = false;
-  for (size_t i = 0; i < count; i++) {
+  for (guint i = 0; i < list->len; i++) {
     cordbg_coreclr_thread *thread = NULL;
     if (found[i].tid == 0 || found[i].tid > INT32_MAX)
       continue; /* not started, or dead */
@@ -230,7 +230,7 @@ meet_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
     }
     thread->seen = true;
   }
-  g_free(found);
+  g_array_unref(list);
   return S_OK;
 }
 
@@ -325,7 +325,6 @@ cordbg_coreclr_threads(cordbg_runtime *runtime, cordbg_rt_id **ids, size_t *coun
   GArray *list = g_array_new(FALSE, FALSE, sizeof(cordbg_rt_id));
 
   (void)error;
-  cordbg_dac_flush(runtime->dac);
   bool anew = SUCCEEDED(meet_threads(runtime, runtime->pending, NULL));
   for (guint i = 0; i < threads->len; i++) {
     const cordbg_coreclr_thread *thread = threads->pdata[i];
