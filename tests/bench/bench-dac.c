@@ -16,11 +16,12 @@
 #include "runtime-shim/coreclr/coreclr.h"
 #include "runtime-shim/coreclr/dac.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/program.h"
 
 enum { TIMES = 50, FRAMES = 30, FRAMES_MAX = 256 };
 
 typedef struct measuring {
-  pid_t pid;
+  program program;
   int tid;
   cordbg_tracer *tracer;
   cordbg_target *target;
@@ -39,23 +40,18 @@ must(measuring *work, HRESULT hr, const char *what)
     bench_die("%s: 0x%08x %s", what, (unsigned)hr, work->error.sentence);
 }
 
-static FILE *
+static void
 start_program(measuring *work, const char *folder)
 {
   g_autofree char *path = g_build_filename(folder, "tests/live/net/ShadowStack.dll", NULL);
   char *line[] = {(char *)"dotnet", path, NULL};
-  g_autoptr(GError) error = NULL;
-  int output;
-
-  if (!g_spawn_async_with_pipes(NULL, line, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
-                                NULL, NULL, &work->pid, NULL, &output, NULL, &error))
-    bench_die("%s", error->message);
-  FILE *lines = fdopen(output, "r");
   char text[128];
-  for (int i = 0; i < 2; i++) /* both threads are at work */
-    if (!lines || !fgets(text, sizeof text, lines) || sscanf(text, "shadow %d", &work->tid) != 1)
-      bench_die("ShadowStack ended early");
-  return lines;
+
+  program_start(&work->program, line);
+  for (int i = 0; i < 2; i++) { /* both threads are at work */
+    program_await(&work->program, "shadow ", text, sizeof text);
+    work->tid = (int)strtol(text + strlen("shadow "), NULL, 10);
+  }
 }
 
 static double
@@ -217,7 +213,7 @@ row(measuring *work, const char *name, const char *unit, double goal, bench_meas
 int
 main(int argc, char **argv)
 {
-  measuring work = {.pid = 0};
+  measuring work = {.tid = 0};
   g_autofree char *dotnet = g_find_program_in_path("dotnet");
   const char *libexec = g_getenv("CORDBG_LIBEXEC");
   g_autofree char *folder = g_path_get_dirname(libexec ? libexec : "./libexec");
@@ -227,11 +223,11 @@ main(int argc, char **argv)
     bench_skip("DAC host", "dotnet is not installed");
     return bench_end();
   }
-  FILE *lines = start_program(&work, folder);
+  start_program(&work, folder);
   must(&work, cordbg_tracer_start(&work.tracer, &work.error), "the tracer's start");
-  must(&work, cordbg_tracer_attach(work.tracer, work.pid, &work.error), "attach");
+  must(&work, cordbg_tracer_attach(work.tracer, work.program.pid, &work.error), "attach");
   must(&work, cordbg_target_create(work.tracer, &work.target, &work.error), "the target");
-  must(&work, cordbg_coreclr_ops.detect(work.pid, &work.runtime, &work.error), "detection");
+  must(&work, cordbg_coreclr_ops.detect(work.program.pid, &work.runtime, &work.error), "detection");
   stop_in_managed_code(&work);
   row(&work, "DAC host's start", "ms", 7e6, measure_start);
   row(&work, "first list of modules", "ms", 0, measure_first_modules);
@@ -242,8 +238,6 @@ main(int argc, char **argv)
   cordbg_dac_destroy(work.dac);
   cordbg_tracer_detach(work.tracer, NULL);
   cordbg_target_unref(work.target);
-  kill(work.pid, SIGKILL);
-  waitpid(work.pid, NULL, 0);
-  fclose(lines);
+  program_end(&work.program);
   return bench_end();
 }

@@ -17,13 +17,14 @@
 #include "cordbg/metadata/image.h"
 #include "cordbg/metadata/signature.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/program.h"
 
 enum { WARM_UP = 40 };
 
 typedef struct fixture {
   char path[512];
-  FILE *ask, *answer; /* of System.Reflection.Metadata's process; NULL: there is none */
-  pid_t pid;
+  program reflection; /* System.Reflection.Metadata's */
+  FILE *ask;          /* its input; NULL: there is none */
 } fixture;
 
 /* .NET's core library, else Mono's. */
@@ -108,7 +109,7 @@ ask(fixture *f, const char *what)
   char line[64];
   fprintf(f->ask, "%s %s\n", what, f->path);
   fflush(f->ask);
-  if (!fgets(line, sizeof line, f->answer))
+  if (!fgets(line, sizeof line, f->reflection.output))
     return -1;
   return strtod(line, NULL);
 }
@@ -130,13 +131,11 @@ static bool
 start_reflection(fixture *f)
 {
   char *argv[] = {(char *)"dotnet", (char *)"tests/bench/net/reflection.dll", NULL};
-  gint in = -1, out = -1;
-  if (access(argv[1], R_OK) != 0 ||
-      !g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
-                                NULL, NULL, &f->pid, &in, &out, NULL, NULL))
+  g_autofree char *found = g_find_program_in_path(argv[0]);
+  if (access(argv[1], R_OK) != 0 || found == NULL)
     return false;
-  f->ask = fdopen(in, "w");
-  f->answer = fdopen(out, "r");
+  program_start(&f->reflection, argv);
+  f->ask = fdopen(f->reflection.input, "w");
   for (int i = 0; i < WARM_UP; i++)
     if (ask(f, "open") < 0 || ask(f, "walk") < 0)
       return false;
@@ -146,11 +145,8 @@ start_reflection(fixture *f)
 static void
 stop_reflection(fixture *f)
 {
-  if (!f->ask)
-    return;
-  fclose(f->ask); /* its end of input: it ends */
-  fclose(f->answer);
-  waitpid(f->pid, NULL, 0);
+  if (f->ask)
+    program_end(&f->reflection);
 }
 
 static void

@@ -24,6 +24,7 @@
 #include "samples/driver.h"
 #include "tests/bench/bare.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/program.h"
 #include "tests/live/mscordbi.h"
 
 #define HITS 2000u
@@ -41,13 +42,6 @@ typedef struct flavour {
 static const flavour mono = {"Mono", "mono", 5e6, 25e6, 100e3};
 static const flavour net = {".NET", "dotnet", 12e6, 25e6, 300e3};
 static const flavour *runtime = &mono;
-
-/* A managed program that is at work. */
-typedef struct program {
-  GPid pid;
-  int input;
-  FILE *output;
-} program;
 
 /* One measured session. */
 typedef struct measuring {
@@ -70,36 +64,20 @@ typedef struct measuring {
 } measuring;
 
 static void
-program_start(program *ret, const char *name, const char *const *arguments)
+start_managed(program *ret, const char *name, const char *const *arguments)
 {
   const char *folder = g_getenv("CORDBG_DEBUGGEES");
   g_autofree char *file = g_strdup_printf(runtime == &mono ? "%s.exe" : "net/%s.dll", name);
   g_autofree char *path = g_build_filename(folder ? folder : "samples/debuggees", file, NULL);
   g_autoptr(GPtrArray) line = g_ptr_array_new();
-  g_autoptr(GError) error = NULL;
-  int output;
   char text[64];
   g_ptr_array_add(line, (char *)(uintptr_t)runtime->command);
   g_ptr_array_add(line, path);
   for (; *arguments; arguments++)
     g_ptr_array_add(line, (char *)*arguments);
   g_ptr_array_add(line, NULL);
-  if (!g_spawn_async_with_pipes(NULL, (char **)line->pdata, NULL,
-                                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
-                                &ret->pid, &ret->input, &output, NULL, &error))
-    bench_die("%s", error->message);
-  ret->output = fdopen(output, "r");
-  if (ret->output == NULL || fgets(text, sizeof text, ret->output) == NULL)
-    bench_die("%s ended early", name);
-}
-
-static void
-program_end(program *ended)
-{
-  kill(ended->pid, SIGKILL);
-  waitpid(ended->pid, NULL, 0);
-  close(ended->input);
-  fclose(ended->output);
+  program_start(ret, (char *const *)line->pdata);
+  program_await(ret, "", text, sizeof text);
 }
 
 static unsigned
@@ -528,7 +506,7 @@ attach_row(measuring *work, const char *what, double goal, const char *name,
   if (!wanted(row))
     return;
   work->wanted = (driver_break){0};
-  program_start(&work->program, name, arguments);
+  start_managed(&work->program, name, arguments);
   unsigned threads = program_threads(&work->program);
   bench_compare(&(bench_job){.row = row,
                              .unit = "ms",
@@ -549,7 +527,7 @@ hit_row(measuring *work)
   const char *const arguments[] = {"120", "0", NULL};
   if (!wanted(row))
     return;
-  program_start(&work->program, "Counter", arguments);
+  start_managed(&work->program, "Counter", arguments);
   unsigned threads = program_threads(&work->program);
   hit_target_start(&work->bare, 1, threads - 1, false, 4096);
   bench_compare(&(bench_job){.row = row,
@@ -575,7 +553,7 @@ stop_row(measuring *work)
   const char *const arguments[] = {"120", "8", NULL};
   if (!wanted(row))
     return;
-  program_start(&work->program, "ManyThreads", arguments);
+  start_managed(&work->program, "ManyThreads", arguments);
   unsigned threads = program_threads(&work->program);
   hit_target_start(&work->bare, 8, threads - 8, false, 4096);
   bench_compare(&(bench_job){.row = row,
@@ -600,7 +578,7 @@ read_row(measuring *work, const char *what, DWORD size, double goal, const char 
   const char *const idle[] = {"120", "1000", NULL};
   if (runtime != &net || !wanted(row))
     return;
-  program_start(&work->program, "Counter", idle);
+  start_managed(&work->program, "Counter", idle);
   work->size = size;
   unsigned threads = program_threads(&work->program);
   bench_compare(&(bench_job){.row = row,
@@ -624,7 +602,7 @@ compile_row(measuring *work)
   const char *const none[] = {NULL};
   if (!wanted(row))
     return;
-  program_start(&work->program, "FreshMethods", none);
+  start_managed(&work->program, "FreshMethods", none);
   bench_compare(&(bench_job){.row = row,
                              .unit = "us",
                              .threads = program_threads(&work->program),

@@ -16,11 +16,12 @@
 
 #include "samples/driver.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/program.h"
 
 enum { FRAMES = 30, LOOKUPS = 10000, SEEK_MAX = 20000, THREADS = 50, ROUNDS = 5 };
 
 typedef struct work {
-  GPid pid;
+  program program;
   int tid;
   driver session;
   HANDLE process, thread;
@@ -58,23 +59,15 @@ start_program(work *w, const char *host, const char *file)
   char *argv[] = {(char *)host, path, NULL};
   g_autofree char *found = g_find_program_in_path(host);
   char line[256];
-  FILE *stream;
-  int out;
 
   if (!found || !g_file_test(path, G_FILE_TEST_EXISTS))
     return -1;
   g_setenv("LD_LIBRARY_PATH", libraries, TRUE);
-  if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
-                                NULL, NULL, &w->pid, NULL, &out, NULL, NULL))
-    bench_die("%s cannot be started", path);
+  program_start(&w->program, argv);
   g_unsetenv("LD_LIBRARY_PATH");
-  stream = fdopen(out, "r");
-  w->tid = 0;
-  while (!w->tid && fgets(line, sizeof(line), stream))
-    sscanf(line, "shadow %d", &w->tid);
-  if (!w->tid)
-    bench_die("%s does not run", path);
-  return 0; /* the stream stays open: the program writes one line more */
+  program_await(&w->program, "shadow ", line, sizeof(line));
+  w->tid = (int)strtol(line + strlen("shadow "), NULL, 10);
+  return 0;
 }
 
 static unsigned
@@ -200,7 +193,7 @@ measure_session(const char *name, const char *host, const char *file)
     bench_skip(stack, "the runtime or the compiled program is missing");
     return;
   }
-  driver_start(&w.session, &hooks, (DWORD)w.pid, NULL);
+  driver_start(&w.session, &hooks, (DWORD)w.program.pid, NULL);
   pthread_mutex_lock(&w.lock);
   while (!w.ready)
     pthread_cond_wait(&w.changed, &w.lock);
@@ -228,8 +221,7 @@ measure_session(const char *name, const char *host, const char *file)
   CloseHandle(w.thread);
   CloseHandle(w.process);
   driver_end(&w.session);
-  kill(w.pid, SIGKILL);
-  waitpid(w.pid, NULL, 0);
+  program_end(&w.program);
 }
 
 /* ------------------------------------------------------------------ beside gdb and lldb */
@@ -265,6 +257,7 @@ start_parked(void)
   if (pid == 0) {
     pthread_t thread;
 
+    program_ends_with_bench();
     for (int i = 1; i < THREADS; i++)
       if (pthread_create(&thread, NULL, park, NULL) != 0)
         _exit(1);

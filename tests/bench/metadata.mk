@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 BENCHES += tests/bench/bench-metadata
 tests_bench_bench_metadata_SOURCES = tests/bench/bench-metadata.c tests/bench/bench.c \
-	tests/bench/bench.h
+	tests/bench/bench.h $(bench_program)
 tests_bench_bench_metadata_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 tests_bench_bench_metadata_LDADD = cordbg/metadata/libmetadata.la cordbg/com/libcom.la \
 	$(GLIB_LIBS) $(ZLIB_LIBS)

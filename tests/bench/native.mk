@@ -8,6 +8,7 @@ tests_bench_bench_hits_LDADD = cordbg/tracer/libtracer-client.la cordbg/memory/l
 	cordbg/com/libcom.la $(GLIB_LIBS) -lpthread
 BENCHES += tests/bench/bench-stack
 tests_bench_bench_stack_SOURCES = tests/bench/bench-stack.c tests/bench/bench.c tests/bench/bench.h \
+	$(bench_program) \
 	$(sample_common)
 tests_bench_bench_stack_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) -pthread
 tests_bench_bench_stack_LDADD = libcordbg.la $(GLIB_LIBS) -lpthread

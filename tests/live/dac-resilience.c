@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -539,6 +540,7 @@ the_host_of_an_ordinary_users_program_runs_as_that_user(void **state)
     dup2(out[1], 1);
     if (setgroups(2, groups) != 0 || setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
       _exit(126);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a failed test */
     setenv("HOME", folder, 1);
     execlp("dotnet", "dotnet", program, (char *)NULL);
     _exit(127);

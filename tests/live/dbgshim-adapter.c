@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -330,6 +331,7 @@ a_running_program_whose_runtime_comes_later_is_waited_for(void **state)
   a->method = "Main";
   pid_t pid = fork();
   if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a failed test */
     dup2(ends[0], 0);
     execl("/bin/sh", "sh", "-c", line, (char *)NULL);
     _exit(127);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,9 +43,9 @@ setup_program(void **state)
   if (pipe(output) != 0 || (p->pid = fork()) < 0)
     return -1;
   if (p->pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a failed test */
     dup2(output[1], STDOUT_FILENO);
     close(output[0]);
-    alarm(120);
     execl(p->host, p->name, path, (char *)NULL);
     _exit(127);
   }

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,8 +99,10 @@ row_28_client_is_killed(void **state)
     assert_int_equal(pipe(ready), 0);
     fflush(NULL);
     pid_t child = fork();
-    if (child == 0)
+    if (child == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a failed test */
       be_a_client(p.pid, i % 2 == 0 ? "CreateProcess" : "Breakpoint", ready[1]);
+    }
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -291,8 +292,10 @@ debugger_start(debugger *d, int command)
   fflush(NULL);
   d->pid = fork();
   assert_true(d->pid >= 0);
-  if (d->pid == 0)
+  if (d->pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a failed test */
     debug_until_killed(ends[1], command);
+  }
   close(ends[1]);
   d->from = ends[0];
   assert_int_equal(read(d->from, &d->counts, sizeof d->counts), sizeof d->counts);

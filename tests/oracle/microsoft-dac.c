@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +146,14 @@ base_of(pid_t pid, const char *library)
   return 0;
 }
 
+/* In the child: it does not outlive us, however we end. */
+static void
+end_with_us(gpointer data)
+{
+  (void)data;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 /* Starts it, waits until it says that it is at work, and stops it. */
 static pid_t
 start_and_stop(const char *dotnet, const char *program)
@@ -155,7 +164,7 @@ start_and_stop(const char *dotnet, const char *program)
   char byte = 0;
   int status;
   if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
-                                NULL, NULL, &pid, NULL, &out, NULL, NULL))
+                                end_with_us, NULL, &pid, NULL, &out, NULL, NULL))
     return 0;
   while (byte != '\n' && read(out, &byte, 1) == 1)
     continue;
