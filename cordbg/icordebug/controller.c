@@ -91,6 +91,20 @@ cordbg_enter(const cordbg_child *self, bool arguments)
                      "the process is running: call Stop, or wait for a callback");
 }
 
+HRESULT
+cordbg_enter_stop(const cordbg_child *self, uint64_t runs, bool arguments)
+{
+  HRESULT hr = cordbg_enter_attached(self, arguments);
+  if (FAILED(hr))
+    return hr;
+  bool same = self->session->runs == runs, stopped = self->session->stop_count > 0;
+  if (same && stopped)
+    return S_OK;
+  cordbg_leave(self);
+  return same ? cordbg_fail(CORDBG_E_PROCESS_NOT_SYNCHRONIZED, "the process is going on")
+              : cordbg_fail(CORDBG_E_OBJECT_NEUTERED, "the process has run since this stop");
+}
+
 void
 cordbg_leave(const cordbg_child *self)
 {
@@ -150,6 +164,7 @@ cordbg_session_go_on(cordbg_session *session, cordbg_error *error)
       session->in_flight[CORDBG_CHANNEL_UNMANAGED] != 0)
     return S_OK;
   session->owed = false;
+  session->runs++;
   HRESULT hr = cordbg_tracer_continue(session->tracer, error);
   /* A target that died meanwhile cannot be continued, and ExitProcess says so. */
   return hr == CORDBG_E_PROCESS_TERMINATED ? S_OK : hr;

@@ -10,6 +10,8 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/controller.c \
 	cordbg/icordebug/cordebug.c \
 	cordbg/icordebug/dispatch.c \
+	cordbg/icordebug/frame.c \
+	cordbg/icordebug/frame.h \
 	cordbg/icordebug/frames.c \
 	cordbg/icordebug/function.c \
 	cordbg/icordebug/hold.c \
@@ -26,6 +28,7 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/process.c \
 	cordbg/icordebug/registers.c \
 	cordbg/icordebug/session.c \
+	cordbg/icordebug/stack-walk.c \
 	cordbg/icordebug/thread.c \
 	cordbg/icordebug/unmanaged.c \
 	cordbg/icordebug/unmanaged.h \

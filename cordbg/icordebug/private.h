@@ -134,6 +134,7 @@ typedef struct cordbg_thread {
   CORDBG_CHILD;
   CORDBG_FACE(ICorDebugThread) as_thread;
   CORDBG_FACE(ICorDebugThread2) as_thread2;
+  CORDBG_FACE(ICorDebugThread3) as_thread3;
   cordbg_rt_id id; /* 0: a thread that the runtime has not told of */
   cordbg_rt_id domain;
   int tid;
@@ -225,6 +226,7 @@ struct cordbg_session {
   /* The stop. */
   unsigned stop_count;   /* managed stops owed by the client: Stop and callbacks */
   bool owed;             /* the tracer holds the target and waits for CONTINUE */
+  uint64_t runs;         /* how often the target was let run: frames are of one number */
   bool out_of_band;      /* an out-of-band event waits for Continue(TRUE) */
   bool terminating;      /* Terminate was called */
   bool muted;            /* nobody is left to hear of anything */
@@ -285,6 +287,9 @@ HRESULT cordbg_check(const cordbg_child *self, bool arguments);
 HRESULT cordbg_enter(const cordbg_child *self, bool arguments);
 /* The same without the need to be stopped: the session is merely attached. */
 HRESULT cordbg_enter_attached(const cordbg_child *self, bool arguments);
+/* The same for what belongs to one stop, that at which session->runs was `runs`: afterwards
+ * CORDBG_E_OBJECT_NEUTERED. */
+HRESULT cordbg_enter_stop(const cordbg_child *self, uint64_t runs, bool arguments);
 void cordbg_leave(const cordbg_child *self);
 /*
  * Last line of a getter between cordbg_enter and cordbg_leave: on success a reference of the

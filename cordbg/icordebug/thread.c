@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ICorDebugThread: a managed thread. */
-#include "cordbg/icordebug/private.h"
+#include "cordbg/icordebug/frame.h"
 
 #include "cordbg/memory/doors.h"
 
@@ -102,6 +102,18 @@ thread_get_register_set(ICorDebugThread *This, ICorDebugRegisterSet **ret)
   return cordbg_answer(hr, &error);
 }
 
+static HRESULT
+thread_get_active_frame(ICorDebugThread *This, ICorDebugFrame **ret)
+{
+  return cordbg_thread_active_frame(self_of(This), ret);
+}
+
+static HRESULT
+thread_create_walk(ICorDebugThread3 *This, ICorDebugStackWalk **ret)
+{
+  return cordbg_thread_create_walk(self_of(This), ret);
+}
+
 /* A managed thread is an operating-system thread for all its life. */
 static HRESULT
 thread_get_volatile_id(ICorDebugThread2 *This, DWORD *id)
@@ -116,12 +128,14 @@ thread_get_volatile_id(ICorDebugThread2 *This, DWORD *id)
 CORDBG_VTBL(ICorDebugThread, thread_vtbl, .GetProcess = thread_get_process, .GetID = thread_get_id,
             .GetHandle = thread_get_handle, .GetAppDomain = thread_get_domain,
             .SetDebugState = thread_set_debug_state, .GetDebugState = thread_get_debug_state,
-            .GetRegisterSet = thread_get_register_set);
+            .GetActiveFrame = thread_get_active_frame, .GetRegisterSet = thread_get_register_set);
 CORDBG_VTBL(ICorDebugThread2, thread2_vtbl, .GetVolatileOSThreadID = thread_get_volatile_id);
+CORDBG_VTBL(ICorDebugThread3, thread3_vtbl, .CreateStackWalk = thread_create_walk);
 
 static const cordbg_interface thread_interfaces[] = {
     CORDBG_INTERFACE(cordbg_thread, as_thread, ICorDebugThread, thread_vtbl),
     CORDBG_INTERFACE(cordbg_thread, as_thread2, ICorDebugThread2, thread2_vtbl),
+    CORDBG_INTERFACE(cordbg_thread, as_thread3, ICorDebugThread3, thread3_vtbl),
 };
 
 const cordbg_class cordbg_thread_class =
