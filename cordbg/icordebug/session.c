@@ -271,8 +271,8 @@ session_begin(cordbg_session *session, GArray *events, cordbg_error *error)
                                session->early ? PREPARE_LAUNCH_MS : PREPARE_ATTACH_MS, keep_event,
                                &keep, &session->runtime, error);
   if (SUCCEEDED(hr)) {
-    session->ops->detect(session->pid, &session->info,
-                         NULL); /* the version may be known only now */
+    if (session->early || session->info.version[0] == '\0') /* it may be known only now */
+      session->ops->detect(session->pid, &session->info, NULL);
     session->owed = true;
     cordbg_session_provide_frames(session, true);
     pthread_mutex_lock(&session->lock);

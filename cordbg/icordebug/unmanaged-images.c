@@ -50,18 +50,33 @@ cordbg_native_images_destroy(cordbg_native_images *images)
   g_free(images);
 }
 
-static uint64_t
-name_place(cordbg_native_images *images, uint64_t map_at, const cordbg_module *module)
+/* An entry of the linker's list. */
+typedef struct entry {
+  uint64_t dynamic;
+  uint64_t name_place; /* 0: no name */
+} entry;
+
+static GArray *
+read_list(cordbg_native_images *images, uint64_t map_at)
 {
-  for (unsigned i = 0; i < CORDBG_MODULES_MAX && map_at != 0 && module->dynamic != 0; i++) {
-    remote_map map;
-    if (FAILED(cordbg_target_read_exact(images->target, CORDBG_VIEW_PRISTINE, map_at, &map,
-                                        sizeof map, NULL)))
-      return 0;
-    if (map.dynamic == module->dynamic)
-      return map.name != 0 ? map_at + offsetof(remote_map, name) : 0;
+  GArray *list = g_array_new(FALSE, FALSE, sizeof(entry));
+  remote_map map;
+  while (list->len < CORDBG_MODULES_MAX && map_at != 0 &&
+         SUCCEEDED(cordbg_target_read_exact(images->target, CORDBG_VIEW_PRISTINE, map_at, &map,
+                                            sizeof map, NULL))) {
+    entry next = {map.dynamic, map.name != 0 ? map_at + offsetof(remote_map, name) : 0};
+    g_array_append_val(list, next);
     map_at = map.next;
   }
+  return list;
+}
+
+static uint64_t
+name_place(const GArray *list, const cordbg_module *module)
+{
+  for (guint i = 0; i < list->len && module->dynamic != 0; i++)
+    if (g_array_index(list, entry, i).dynamic == module->dynamic)
+      return g_array_index(list, entry, i).name_place;
   return 0;
 }
 
@@ -108,16 +123,21 @@ cordbg_native_images_update(cordbg_native_images *images, GArray *loaded, GArray
       g_array_remove_index(images->told, i);
     }
   }
+  GArray *list = NULL;
   program = cordbg_modules_program(images->modules);
   for (size_t i = 0; i < cordbg_modules_count(images->modules); i++) {
     const cordbg_module *module = cordbg_modules_get(images->modules, i);
     if (module == program || was_told(images->told, module))
       continue;
+    if (list == NULL)
+      list = read_list(images, linker.map);
     cordbg_native_image image = {module->start, module->dynamic, module->entry,
-                                 name_place(images, linker.map, module)};
+                                 name_place(list, module)};
     g_array_append_val(images->told, image);
     g_array_append_val(loaded, image);
   }
+  if (list != NULL)
+    g_array_free(list, TRUE);
   return S_OK;
 }
 

@@ -15,6 +15,7 @@ cordbg_native_libnative_la_SOURCES = \
 	cordbg/native/debug-info.c cordbg/native/debug-info.h \
 	cordbg/native/demangle.c cordbg/native/demangle.h \
 	cordbg/native/elf-file.c cordbg/native/elf-file.h \
+	cordbg/native/exports.c cordbg/native/exports.h \
 	cordbg/native/guess.c cordbg/native/guess.h \
 	cordbg/native/line-table.c cordbg/native/line-table.h \
 	cordbg/native/linker.c cordbg/native/linker.h \

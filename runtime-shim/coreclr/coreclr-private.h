@@ -22,8 +22,12 @@ typedef void (*cordbg_coreclr_defer)(void *data, const cordbg_event *event);
 
 /* Like cordbg_runtime_ops.detect. */
 HRESULT cordbg_coreclr_detect(int pid, cordbg_runtime_info *ret, cordbg_error *error);
-/* The same; *path (nullable) is the library's whole path, g_malloc'ed. */
-HRESULT cordbg_coreclr_find(int pid, char **path, cordbg_runtime_info *ret, cordbg_error *error);
+/*
+ * The same; *path (nullable) is the library's whole path, g_malloc'ed. *throws (nullable): where
+ * the C++ library that throws for the runtime is mapped; 0: none is, or more than one.
+ */
+HRESULT cordbg_coreclr_find(int pid, char **path, uint64_t *throws, cordbg_runtime_info *ret,
+                            cordbg_error *error);
 
 /* ---- Objects (things.c, code.c) ---- */
 
@@ -97,6 +101,7 @@ struct cordbg_runtime {
   bool sound_known; /* no collection was in progress when the target stood like this: */
   uint64_t sound_at; /* cordbg_tracer_stillness */
 
+  uint64_t throw_library; /* as cordbg_coreclr_find tells */
   uint64_t throw_address; /* __cxa_throw of the target's libstdc++; 0: not found */
   bool throw_planted;
   bool flags_set;   /* notification flags in the runtime */

@@ -36,6 +36,7 @@
  */
 #include "config.h"
 
+#include "cordbg/native/exports.h"
 #include "cordbg/native/symbols.h"
 #include "runtime-shim/coreclr/coreclr-private.h"
 #include "runtime-shim/coreclr/coreclr.h"
@@ -135,10 +136,21 @@ destroy(cordbg_runtime *runtime, int alive)
 
 /* ---- Prepare ---- */
 
-/* The C++ runtime that libcoreclr throws with: the first one that the dynamic linker has. */
+static bool
+read_target(void *data, uint64_t address, void *buffer, size_t size)
+{
+  return SUCCEEDED(cordbg_coreclr_read(data, address, buffer, size, NULL));
+}
+
+/* The C++ runtime that libcoreclr throws with: where there are several, the first one that the
+ * dynamic linker has. */
 static HRESULT
 find_throw(cordbg_runtime *runtime, cordbg_error *error)
 {
+  runtime->throw_address =
+      cordbg_export_find(read_target, runtime, runtime->throw_library, "__cxa_throw");
+  if (runtime->throw_address)
+    return S_OK;
   cordbg_modules *modules = NULL;
   cordbg_symbol symbol;
   HRESULT hr = cordbg_modules_create_for_target(runtime->target, &modules, error);
@@ -308,7 +320,8 @@ prepare(cordbg_target *target, int launched, int timeout_ms, cordbg_coreclr_defe
 {
   cordbg_runtime *runtime = create(target);
   waiting wait = {g_get_monotonic_time() + (gint64)timeout_ms * 1000, defer, data};
-  HRESULT hr = cordbg_coreclr_find(runtime->pid, &runtime->library, &runtime->info, error);
+  HRESULT hr = cordbg_coreclr_find(runtime->pid, &runtime->library, &runtime->throw_library,
+                                   &runtime->info, error);
 
   if (hr == S_FALSE)
     hr = cordbg_error_set(error, CORDBG_E_NOT_CLR, 0, 0, "process %d does not run .NET",

@@ -18,6 +18,7 @@
 #include "runtime-shim/coreclr/coreclr-private.h"
 
 #define LIBRARY "libcoreclr.so"
+#define CXX_LIBRARY "libstdc++.so"
 #define VERSION_MARK "@(#)Version "
 /* The version is said within this many bytes of the library's data. */
 #define VERSION_SEARCH (1u << 20)
@@ -25,14 +26,25 @@
 typedef struct place {
   char path[PATH_MAX];
   uint64_t base, end;
+  uint64_t throws;   /* the first C++ library */
+  unsigned throwing; /* how many there are */
 } place;
 
-static bool
-is_library(const char *path)
+static const char *
+file_of(const char *path)
 {
   const char *slash = strrchr(path, '/');
 
-  return slash && strcmp(slash + 1, LIBRARY) == 0;
+  return slash ? slash + 1 : path;
+}
+
+static void
+note_throwing(place *where, const cordbg_mapping *mapping, const char *path)
+{
+  if (mapping->offset != 0 || !g_str_has_prefix(file_of(path), CXX_LIBRARY))
+    return;
+  if (where->throwing++ == 0)
+    where->throws = mapping->start;
 }
 
 static HRESULT
@@ -44,17 +56,18 @@ find_library(int pid, place *ret, cordbg_error *error)
   const char *path;
   HRESULT hr = cordbg_maps_open(&maps, pid, error);
 
-  ret->base = 0;
   if (SUCCEEDED(hr)) {
     cordbg_maps_begin(iterator, &maps);
     while ((hr = cordbg_maps_next(iterator, &mapping, &path, error)) == S_OK) {
       if (ret->base && strcmp(path, ret->path) == 0) {
         ret->end = mapping.end;
-      } else if (!ret->base && mapping.offset == 0 && is_library(path) &&
+      } else if (!ret->base && mapping.offset == 0 && strcmp(file_of(path), LIBRARY) == 0 &&
                  strlen(path) < sizeof(ret->path)) {
         g_strlcpy(ret->path, path, sizeof(ret->path));
         ret->base = mapping.start;
         ret->end = mapping.end;
+      } else {
+        note_throwing(ret, &mapping, path);
       }
     }
     cordbg_maps_close(&maps);
@@ -180,9 +193,10 @@ look_at_program(int pid, cordbg_error *error)
 }
 
 HRESULT
-cordbg_coreclr_find(int pid, char **path, cordbg_runtime_info *ret, cordbg_error *error)
+cordbg_coreclr_find(int pid, char **path, uint64_t *throws, cordbg_runtime_info *ret,
+                    cordbg_error *error)
 {
-  g_autofree place *where = g_new(place, 1);
+  g_autofree place *where = g_new0(place, 1);
   HRESULT hr = find_library(pid, where, error);
 
   if (hr == S_FALSE)
@@ -193,18 +207,20 @@ cordbg_coreclr_find(int pid, char **path, cordbg_runtime_info *ret, cordbg_error
     return cordbg_error_set(error, HRESULT_FROM_WIN32(ERROR_NOT_SUPPORTED), 0, 0,
                             "process %d runs a 32-bit .NET: only 64-bit programs can be debugged",
                             pid);
-  *ret = (cordbg_runtime_info){
-      .name = ".NET", .base = where->base, .size = where->end - where->base};
+  *ret =
+      (cordbg_runtime_info){.name = ".NET", .base = where->base, .size = where->end - where->base};
   g_strlcpy(ret->library, where->path, sizeof(ret->library));
   if (!version_of_folder(where->path, ret->version, sizeof(ret->version)))
     version_of_library(pid, where, ret->version, sizeof(ret->version));
   if (path)
     *path = g_strdup(where->path);
+  if (throws)
+    *throws = where->throwing == 1 ? where->throws : 0;
   return S_OK;
 }
 
 HRESULT
 cordbg_coreclr_detect(int pid, cordbg_runtime_info *ret, cordbg_error *error)
 {
-  return cordbg_coreclr_find(pid, NULL, ret, error);
+  return cordbg_coreclr_find(pid, NULL, NULL, ret, error);
 }

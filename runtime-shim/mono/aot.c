@@ -87,7 +87,7 @@ add_image(cordbg_runtime *runtime, uint64_t base)
   uint8_t info[AOT_INFO_BYTES];
   uint32_t version, count;
   uint64_t address =
-      cordbg_mono_export(cordbg_mono_peek_target, runtime->target, base, "mono_aot_file_info");
+      cordbg_export_find(cordbg_mono_peek_target, runtime->target, base, "mono_aot_file_info");
 
   if (!address || cordbg_mono_read(runtime, address, info, sizeof(info), NULL) != S_OK)
     return;

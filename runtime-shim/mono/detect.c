@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "cordbg/memory/maps.h"
 #include "runtime-shim/mono/mono-private.h"
 
 typedef struct candidate {
@@ -54,45 +55,37 @@ named_like_mono(const char *path)
   return strcmp(name, "mono") == 0;
 }
 
-/* One line of maps: the address of its path within it, or NULL for other mappings. */
-static char *
-parse_line(char *line, uint64_t *start, uint64_t *end, uint64_t *offset)
+/* A memory file is shown as "/memfd:NAME (deleted)". */
+static bool
+is_named(const char *path, const char *name)
 {
-  int at = 0;
+  const char *slash = strrchr(path, '/');
 
-  if (sscanf(line,
-             "%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x %*4s %" G_GINT64_MODIFIER
-             "x %*s %*s %n",
-             start, end, offset, &at) != 3 ||
-      at == 0 || line[at] != '/')
-    return NULL;
-  line[at + (int)strcspn(line + at, "\n")] = 0;
-  return line + at;
+  return *path == '/' &&
+         (g_str_has_prefix(slash + 1, name) ||
+          (g_str_has_prefix(path, "/memfd:") && g_str_has_prefix(path + strlen("/memfd:"), name)));
 }
 
 uint64_t
 cordbg_mono_find_base(int pid, const char *name, char *path, size_t path_size)
 {
-  g_autofree char *file = g_strdup_printf("/proc/%d/maps", pid);
-  FILE *maps = fopen(file, "re");
-  char line[8192];
+  g_autofree cordbg_maps_iterator *iterator = g_new(cordbg_maps_iterator, 1);
+  cordbg_maps maps;
+  cordbg_mapping mapping;
+  const char *there;
   uint64_t found = 0;
 
-  while (!found && maps && fgets(line, sizeof(line), maps)) {
-    uint64_t start, end, offset;
-    char *there = parse_line(line, &start, &end, &offset);
-    const char *slash = there ? strrchr(there, '/') : NULL;
-    if (!slash || offset != 0 || !g_str_has_prefix(slash + 1, name))
-      /* A memory file is shown as "/memfd:NAME (deleted)". */
-      if (!there || offset != 0 || !g_str_has_prefix(there, "/memfd:") ||
-          !g_str_has_prefix(there + strlen("/memfd:"), name))
-        continue;
-    found = start;
+  if (FAILED(cordbg_maps_open(&maps, pid, NULL)))
+    return 0;
+  cordbg_maps_begin(iterator, &maps);
+  while (!found && cordbg_maps_next(iterator, &mapping, &there, NULL) == S_OK) {
+    if (mapping.offset != 0 || !is_named(there, name))
+      continue;
+    found = mapping.start;
     if (path)
       g_strlcpy(path, there, path_size);
   }
-  if (maps)
-    fclose(maps);
+  cordbg_maps_close(&maps);
   return found;
 }
 
@@ -110,44 +103,59 @@ is_32_bit(int pid)
   return narrow;
 }
 
+typedef struct collecting {
+  candidate *candidates;
+  size_t max, count;
+  const char *exe;
+  uint64_t agent;
+} collecting;
+
+static void
+collect_one(collecting *c, const cordbg_mapping *mapping, const char *path)
+{
+  candidate *last = c->count ? &c->candidates[c->count - 1] : NULL;
+
+  if (*path != '/')
+    return;
+  if (!c->agent && mapping->offset == 0 && strstr(path, CORDBG_AGENT_LIBRARY))
+    c->agent = mapping->start;
+  if (!named_like_mono(path) && strcmp(path, c->exe) != 0)
+    return;
+  if (last && strncmp(last->path, path, sizeof(last->path) - 1) == 0) {
+    last->end = mapping->end;
+  } else if (c->count < c->max && strlen(path) < sizeof(last->path)) {
+    last = &c->candidates[c->count++];
+    *last =
+        (candidate){.base = mapping->start, .end = mapping->end, .named = named_like_mono(path)};
+    g_strlcpy(last->path, path, sizeof(last->path));
+  }
+}
+
 /* The files that may be the runtime: at most max, each with its whole extent. */
 static HRESULT
 collect(int pid, candidate *candidates, size_t max, size_t *count, uint64_t *agent,
         cordbg_error *error)
 {
-  g_autofree char *file = g_strdup_printf("/proc/%d/maps", pid);
-  g_autofree char *link = g_strdup_printf("/proc/%d/exe", pid);
-  char exe[4096];
-  char line[8192];
+  g_autofree cordbg_maps_iterator *iterator = g_new(cordbg_maps_iterator, 1);
+  char link[32], exe[4096];
+  snprintf(link, sizeof(link), "/proc/%d/exe", pid);
   ssize_t length = readlink(link, exe, sizeof(exe) - 1);
-  FILE *maps = fopen(file, "re");
+  collecting c = {.candidates = candidates, .max = max, .exe = exe};
+  cordbg_maps maps;
+  cordbg_mapping mapping;
+  const char *path;
+  HRESULT hr = cordbg_maps_open(&maps, pid, error);
 
-  if (!maps)
-    return cordbg_error_set_errno(error, errno, 0, "the memory maps of process %d cannot be read",
-                                  pid);
+  if (FAILED(hr))
+    return hr;
   exe[length < 0 ? 0 : length] = 0;
-  *count = 0;
-  *agent = 0;
-  while (fgets(line, sizeof(line), maps)) {
-    uint64_t start, end, offset;
-    const char *path = parse_line(line, &start, &end, &offset);
-    if (!path)
-      continue;
-    if (!*agent && offset == 0 && strstr(path, CORDBG_AGENT_LIBRARY))
-      *agent = start;
-    if (!named_like_mono(path) && strcmp(path, exe) != 0)
-      continue;
-    candidate *last = *count ? &candidates[*count - 1] : NULL;
-    if (last && strncmp(last->path, path, sizeof(last->path) - 1) == 0)
-      last->end = end;
-    else if (*count < max && strlen(path) < sizeof(last->path)) {
-      candidate *next = &candidates[(*count)++];
-      *next = (candidate){.base = start, .end = end, .named = named_like_mono(path)};
-      g_strlcpy(next->path, path, sizeof(next->path));
-    }
-  }
-  fclose(maps);
-  return S_OK;
+  cordbg_maps_begin(iterator, &maps);
+  while ((hr = cordbg_maps_next(iterator, &mapping, &path, error)) == S_OK)
+    collect_one(&c, &mapping, path);
+  cordbg_maps_close(&maps);
+  *count = c.count;
+  *agent = c.agent;
+  return hr;
 }
 
 /*
@@ -157,7 +165,7 @@ collect(int pid, candidate *candidates, size_t max, size_t *count, uint64_t *age
 static void
 find_version(int pid, uint64_t base, char *ret, size_t size)
 {
-  uint64_t function = cordbg_mono_export(peek_process, &pid, base, "mono_get_runtime_build_info");
+  uint64_t function = cordbg_export_find(peek_process, &pid, base, "mono_get_runtime_build_info");
   uint8_t code[64];
 
   if (!function || !peek_process(&pid, function, code, sizeof(code)))
@@ -194,9 +202,9 @@ cordbg_mono_detect(int pid, cordbg_mono_place *ret, cordbg_error *error)
   for (size_t i = 0; i < count; i++) {
     const candidate *c = &candidates[i];
     named |= c->named;
-    if (!cordbg_mono_export(peek_process, &pid, c->base, "mono_get_root_domain"))
+    if (!cordbg_export_find(peek_process, &pid, c->base, "mono_get_root_domain"))
       continue;
-    if (!cordbg_mono_export(peek_process, &pid, c->base, "mono_profiler_create"))
+    if (!cordbg_export_find(peek_process, &pid, c->base, "mono_profiler_create"))
       return cordbg_error_set(error, CORDBG_E_UNSUPPORTED_DEBUGGING_MODEL, 0, 0,
                               "%s is a Mono older than 5.10 (no mono_profiler_create): it cannot "
                               "be debugged",

@@ -141,11 +141,11 @@ find_functions(caller *c, cordbg_error *error)
   for (size_t i = 0; i < G_N_ELEMENTS(libraries); i++) {
     uint64_t base = cordbg_mono_find_base(c->runtime->pid, libraries[i], NULL, 0);
     if (!c->dlopen)
-      c->dlopen = cordbg_mono_export(cordbg_mono_peek_target, target, base, "dlopen");
+      c->dlopen = cordbg_export_find(cordbg_mono_peek_target, target, base, "dlopen");
     if (!c->dlerror)
-      c->dlerror = cordbg_mono_export(cordbg_mono_peek_target, target, base, "dlerror");
+      c->dlerror = cordbg_export_find(cordbg_mono_peek_target, target, base, "dlerror");
     if (!c->syscall)
-      c->syscall = cordbg_mono_export(cordbg_mono_peek_target, target, base, "syscall");
+      c->syscall = cordbg_export_find(cordbg_mono_peek_target, target, base, "syscall");
   }
   if (c->dlopen && c->syscall)
     return S_OK;
@@ -234,7 +234,7 @@ find_block(cordbg_runtime *runtime, cordbg_error *error)
   uint64_t base = cordbg_mono_find_base(runtime->pid, CORDBG_AGENT_LIBRARY, NULL, 0);
 
   runtime->block_address =
-      cordbg_mono_export(cordbg_mono_peek_target, runtime->target, base, CORDBG_AGENT_SYMBOL);
+      cordbg_export_find(cordbg_mono_peek_target, runtime->target, base, CORDBG_AGENT_SYMBOL);
   if (!runtime->block_address)
     return cordbg_error_set(error, E_FAIL, 0, base, "the agent was not found in process %d",
                             runtime->pid);

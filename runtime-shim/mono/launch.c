@@ -75,7 +75,7 @@ static HRESULT
 plant_entries(launch *l, cordbg_error *error)
 {
   for (size_t i = 0; i < G_N_ELEMENTS(entry_names); i++) {
-    uint64_t address = cordbg_mono_export(cordbg_mono_peek_target, l->runtime->target,
+    uint64_t address = cordbg_export_find(cordbg_mono_peek_target, l->runtime->target,
                                           l->runtime->place.info.base, entry_names[i]);
     if (address)
       l->entries[l->entry_count++] = address;
@@ -109,7 +109,7 @@ arm(void *data, cordbg_error *error)
   hr = cordbg_auxv_read(runtime->pid, &auxv, error);
   if (FAILED(hr))
     return hr;
-  uint64_t address = cordbg_mono_export(cordbg_mono_peek_target, runtime->target, auxv.linker_base,
+  uint64_t address = cordbg_export_find(cordbg_mono_peek_target, runtime->target, auxv.linker_base,
                                         "_dl_debug_state");
   if (!address)
     return cordbg_error_set(error, CORDBG_E_NOT_CLR, 0, 0,

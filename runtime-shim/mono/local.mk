@@ -19,7 +19,6 @@ runtime_shim_mono_libmono_shim_la_SOURCES = \
   runtime-shim/mono/emitted.c \
   runtime-shim/mono/emitted.h \
   runtime-shim/mono/events.c \
-  runtime-shim/mono/exports.c \
   runtime-shim/mono/inject.c \
   runtime-shim/mono/launch.c \
   runtime-shim/mono/layout.c \

@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <stdatomic.h>
 #include "cordbg/metadata/image.h"
+#include "cordbg/native/exports.h"
 #include "runtime-shim/mono/agent/block.h"
 #include "runtime-shim/runtime.h"
 
@@ -30,17 +31,11 @@ HRESULT cordbg_mono_detect(int pid, cordbg_mono_place *ret, cordbg_error *error)
 /* The base of the first mapping whose path contains name; 0: none. */
 uint64_t cordbg_mono_find_base(int pid, const char *name, char *path, size_t path_size);
 
-/* ---- exports.c ---- */
+/* ---- mono.c ---- */
 
 /* Reads exactly size bytes of the target, or returns false. */
-typedef bool (*cordbg_mono_peek)(void *data, uint64_t address, void *buffer, size_t size);
+typedef cordbg_modules_read cordbg_mono_peek;
 bool cordbg_mono_peek_target(void *target, uint64_t address, void *buffer, size_t size);
-
-/*
- * The address of a symbol that the ELF image loaded at base exports, found through its dynamic
- * section in memory (so it needs no file and no namespace). 0: no such export, or no sound image.
- */
-uint64_t cordbg_mono_export(cordbg_mono_peek peek, void *data, uint64_t base, const char *name);
 
 /* ---- layout.c ---- */
 

@@ -45,6 +45,13 @@
 
 /* ---- Memory ---- */
 
+bool
+cordbg_mono_peek_target(void *target, uint64_t address, void *buffer, size_t size)
+{
+  return cordbg_target_read_exact(target, CORDBG_VIEW_PRISTINE, address, buffer, size, NULL) ==
+         S_OK;
+}
+
 HRESULT
 cordbg_mono_read(cordbg_runtime *runtime, uint64_t address, void *buffer, size_t size,
                  cordbg_error *error)

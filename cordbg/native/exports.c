@@ -6,15 +6,17 @@
  */
 #include "config.h"
 
+#include "cordbg/native/exports.h"
+
 #include <elf.h>
 #include <string.h>
 
-#include "runtime-shim/mono/mono-private.h"
-
 #define DYNAMIC_MAX 512u
+#define SEGMENTS_MAX 128u
 #define CHAIN_MAX 65536u
 
 typedef struct dynamic_tables {
+  uint64_t bias;
   uint64_t symbols;
   uint64_t strings;
   uint64_t strings_size;
@@ -22,67 +24,59 @@ typedef struct dynamic_tables {
   uint64_t hash;
 } dynamic_tables;
 
-bool
-cordbg_mono_peek_target(void *target, uint64_t address, void *buffer, size_t size)
-{
-  return cordbg_target_read_exact(target, CORDBG_VIEW_PRISTINE, address, buffer, size, NULL) ==
-         S_OK;
-}
-
 /* The distance between addresses in the file and in memory, and the dynamic section. */
 static bool
-find_dynamic(cordbg_mono_peek peek, void *data, uint64_t base, uint64_t *bias, uint64_t *dynamic,
-             uint64_t *size)
+find_dynamic(cordbg_modules_read peek, void *data, uint64_t base, dynamic_tables *ret,
+             uint64_t *dynamic, uint64_t *size)
 {
   Elf64_Ehdr header;
+  Elf64_Phdr segments[SEGMENTS_MAX];
   bool has_load = false, has_dynamic = false;
 
   if (!peek(data, base, &header, sizeof(header)) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
       header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_phentsize != sizeof(Elf64_Phdr) ||
-      header.e_phnum > 128)
+      header.e_phnum == 0 || header.e_phnum > SEGMENTS_MAX ||
+      !peek(data, base + header.e_phoff, segments, header.e_phnum * sizeof(segments[0])))
     return false;
   for (unsigned i = 0; i < header.e_phnum; i++) {
-    Elf64_Phdr segment;
-    if (!peek(data, base + header.e_phoff + i * sizeof(segment), &segment, sizeof(segment)))
-      return false;
-    if (segment.p_type == PT_LOAD && !has_load) {
-      *bias = base - (segment.p_vaddr & ~0xfffull);
+    if (segments[i].p_type == PT_LOAD && !has_load) {
+      ret->bias = base - (segments[i].p_vaddr & ~0xfffull);
       has_load = true;
-    } else if (segment.p_type == PT_DYNAMIC) {
-      *dynamic = segment.p_vaddr;
-      *size = segment.p_memsz;
+    } else if (segments[i].p_type == PT_DYNAMIC) {
+      *dynamic = segments[i].p_vaddr;
+      *size = segments[i].p_memsz;
       has_dynamic = true;
     }
   }
-  *dynamic += *bias;
+  *dynamic += ret->bias;
   return has_load && has_dynamic;
 }
 
 static bool
-read_tables(cordbg_mono_peek peek, void *data, uint64_t base, dynamic_tables *ret)
+read_tables(cordbg_modules_read peek, void *data, uint64_t base, dynamic_tables *ret)
 {
-  uint64_t bias = 0, address = 0, size = 0;
+  Elf64_Dyn entries[DYNAMIC_MAX];
+  uint64_t address = 0, size = 0;
 
-  if (!find_dynamic(peek, data, base, &bias, &address, &size))
-    return false;
   *ret = (dynamic_tables){0};
-  for (uint64_t i = 0; i < DYNAMIC_MAX && (i + 1) * sizeof(Elf64_Dyn) <= size; i++) {
-    Elf64_Dyn entry;
-    if (!peek(data, address + i * sizeof(entry), &entry, sizeof(entry)))
-      return false;
+  if (!find_dynamic(peek, data, base, ret, &address, &size))
+    return false;
+  size_t count = size / sizeof(entries[0]) < DYNAMIC_MAX ? size / sizeof(entries[0]) : DYNAMIC_MAX;
+  if (count == 0 || !peek(data, address, entries, count * sizeof(entries[0])))
+    return false;
+  for (size_t i = 0; i < count && entries[i].d_tag != DT_NULL; i++) {
+    const Elf64_Dyn *entry = &entries[i];
     /* The dynamic linker turns these into addresses, once it has run, where it may write. */
-    uint64_t pointer = entry.d_un.d_ptr < base ? entry.d_un.d_ptr + bias : entry.d_un.d_ptr;
-    if (entry.d_tag == DT_NULL)
-      break;
-    if (entry.d_tag == DT_SYMTAB)
+    uint64_t pointer = entry->d_un.d_ptr < base ? entry->d_un.d_ptr + ret->bias : entry->d_un.d_ptr;
+    if (entry->d_tag == DT_SYMTAB)
       ret->symbols = pointer;
-    else if (entry.d_tag == DT_STRTAB)
+    else if (entry->d_tag == DT_STRTAB)
       ret->strings = pointer;
-    else if (entry.d_tag == DT_STRSZ)
-      ret->strings_size = entry.d_un.d_val;
-    else if (entry.d_tag == DT_GNU_HASH)
+    else if (entry->d_tag == DT_STRSZ)
+      ret->strings_size = entry->d_un.d_val;
+    else if (entry->d_tag == DT_GNU_HASH)
       ret->gnu_hash = pointer;
-    else if (entry.d_tag == DT_HASH)
+    else if (entry->d_tag == DT_HASH)
       ret->hash = pointer;
   }
   return ret->symbols && ret->strings && (ret->gnu_hash || ret->hash);
@@ -90,7 +84,7 @@ read_tables(cordbg_mono_peek peek, void *data, uint64_t base, dynamic_tables *re
 
 /* The value of symbol index when it is a definition named so; 0 otherwise. */
 static uint64_t
-match(cordbg_mono_peek peek, void *data, const dynamic_tables *tables, uint32_t index,
+match(cordbg_modules_read peek, void *data, const dynamic_tables *tables, uint32_t index,
       const char *name)
 {
   Elf64_Sym symbol;
@@ -107,7 +101,8 @@ match(cordbg_mono_peek peek, void *data, const dynamic_tables *tables, uint32_t 
 }
 
 static uint64_t
-find_by_gnu_hash(cordbg_mono_peek peek, void *data, const dynamic_tables *tables, const char *name)
+find_by_gnu_hash(cordbg_modules_read peek, void *data, const dynamic_tables *tables,
+                 const char *name)
 {
   uint32_t head[4]; /* buckets, first symbol, bloom words, bloom shift */
   uint32_t hash = 5381, index, value;
@@ -135,7 +130,7 @@ find_by_gnu_hash(cordbg_mono_peek peek, void *data, const dynamic_tables *tables
 }
 
 static uint64_t
-find_by_hash(cordbg_mono_peek peek, void *data, const dynamic_tables *tables, const char *name)
+find_by_hash(cordbg_modules_read peek, void *data, const dynamic_tables *tables, const char *name)
 {
   uint32_t head[2]; /* buckets, chains */
   uint32_t hash = 0, index;
@@ -158,15 +153,13 @@ find_by_hash(cordbg_mono_peek peek, void *data, const dynamic_tables *tables, co
 }
 
 uint64_t
-cordbg_mono_export(cordbg_mono_peek peek, void *data, uint64_t base, const char *name)
+cordbg_export_find(cordbg_modules_read peek, void *data, uint64_t base, const char *name)
 {
   dynamic_tables tables;
-  uint64_t bias = 0, dynamic = 0, size = 0;
 
-  if (!base || !read_tables(peek, data, base, &tables) ||
-      !find_dynamic(peek, data, base, &bias, &dynamic, &size))
+  if (!base || !read_tables(peek, data, base, &tables))
     return 0;
   uint64_t value = tables.gnu_hash ? find_by_gnu_hash(peek, data, &tables, name)
                                    : find_by_hash(peek, data, &tables, name);
-  return value ? value + bias : 0;
+  return value ? value + tables.bias : 0;
 }
