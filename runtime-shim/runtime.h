@@ -207,7 +207,8 @@ typedef struct cordbg_runtime_ops {
   void (*destroy)(cordbg_runtime *runtime, int alive);
 
   /*
-   * An event of the managed channel whose trap has the internal layer. *count events (g_malloc'ed,
+   * An event of the managed channel whose trap has the internal layer; with thread_ends also the
+   * end of a thread that was told (CORDBG_EVENT_THREAD_EXITED). *count events (g_malloc'ed,
    * the caller's) come out in order; 0: nothing to tell, go on. S_FALSE: the address is not the
    * shim's. Also to be called with event == NULL after any other stop: what has accumulated (the
    * log is bounded: a shim reconciles by itself what it lost).
@@ -300,6 +301,9 @@ typedef struct cordbg_runtime_ops {
   HRESULT (*next_managed)(cordbg_runtime *runtime, int32_t tid,
                           const struct user_regs_struct *registers, struct user_regs_struct *ret,
                           cordbg_error *error);
+
+  /* The runtime notifies of no thread's end: the tracer's word for it goes to handle_event. */
+  bool thread_ends;
 } cordbg_runtime_ops;
 
 /* The shims that this build has; NULL at the end. Order: that of detection. */

@@ -172,7 +172,7 @@ cordbg_session_go_on(cordbg_session *session, cordbg_error *error)
 
 /* One attempt: S_OK stopped and synchronised, S_FALSE not at a consistent moment. Lock held. */
 static HRESULT
-stop_once(cordbg_session *session, cordbg_error *error)
+stop_once(cordbg_session *session, bool look, cordbg_error *error)
 {
   cordbg_reply_stop reply;
   HRESULT hr = cordbg_tracer_stop(session->tracer, &reply, error);
@@ -185,13 +185,13 @@ stop_once(cordbg_session *session, cordbg_error *error)
   if (reply.outstanding_managed != 0)
     return S_OK;
   hr = session->ops->synchronised(session->runtime, error);
-  if (hr == S_OK)
+  if (hr == S_OK && look)
     cordbg_dispatch_accumulated(session, NULL);
   return hr;
 }
 
-static HRESULT
-stop_synchronised(cordbg_session *session, cordbg_error *error)
+HRESULT
+cordbg_session_stop(cordbg_session *session, bool look, cordbg_error *error)
 {
   if (session->runtime == NULL)
     return cordbg_error_set(error, CORDBG_E_PROCESS_NOT_SYNCHRONIZED, 0, 0,
@@ -205,7 +205,7 @@ stop_synchronised(cordbg_session *session, cordbg_error *error)
     }
     /* An unmanaged event may have come at any moment. */
     HRESULT hr = session->owed ? session->ops->synchronised(session->runtime, error)
-                               : stop_once(session, error);
+                               : stop_once(session, look, error);
     if (FAILED(hr))
       return hr;
     if (hr == S_OK) {
@@ -237,7 +237,7 @@ cordbg_controller_stop(ICorDebugController *This, DWORD timeout)
   HRESULT hr = cordbg_enter_attached(self, true);
   if (FAILED(hr))
     return hr;
-  hr = stop_synchronised(self->session, &error);
+  hr = cordbg_session_stop(self->session, true, &error);
   cordbg_leave(self);
   return cordbg_answer(hr, &error);
 }

@@ -12,7 +12,13 @@
 #include "cordbg/tracer/spawn.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
+
+enum { ENDS_TOGETHER_MAX = 256 };
 
 /* ---- The queue ---- */
 
@@ -325,12 +331,78 @@ cordbg_dispatch_accumulated(cordbg_session *session, cordbg_error *error)
   return ask_runtime(session, NULL, error);
 }
 
+/* ---- Threads that ended ---- */
+
+static void
+thread_ended(cordbg_session *session, int tid)
+{
+  const cordbg_event event = {.kind = CORDBG_EVENT_THREAD_EXITED, .tid = tid};
+  cordbg_error error = {.sentence = ""};
+  if (session->ops->thread_ends && FAILED(ask_runtime(session, &event, &error)))
+    cordbg_log(CORDBG_LOG_WARNING, "the end of thread %d was lost: %s", tid, error.sentence);
+}
+
+/* The whole process ends: ExitProcess stands for its threads. Field 9 of its main thread's line in
+ * /proc are the kernel's flags, field 31 the signals that wait. */
+static bool
+process_ends(int pid)
+{
+  const unsigned long exiting = 0x4;
+  char path[32], text[1024];
+  unsigned long flags = 0, pending = 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  FILE *file = fopen(path, "re");
+  size_t size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+  if (file != NULL)
+    fclose(file);
+  text[size] = '\0';
+  char *field = strrchr(text, ')');
+  for (int i = 2; field != NULL && i <= 31; i++) {
+    if (i == 9)
+      flags = strtoul(field, NULL, 10);
+    if (i == 31)
+      pending = strtoul(field, NULL, 10);
+    field = strchr(field + 1, ' ');
+  }
+  return size == 0 || (flags & exiting) != 0 || (pending >> (SIGKILL - 1) & 1) != 0;
+}
+
+static bool
+knows_one_of(cordbg_session *session, const GArray *tids)
+{
+  for (guint i = 0; i < tids->len; i++) {
+    const cordbg_thread *thread =
+        g_hash_table_lookup(session->tids, GINT_TO_POINTER(g_array_index(tids, int, i)));
+    if (thread != NULL && thread->id != 0)
+      return true;
+  }
+  return false;
+}
+
+/* They stop nobody else by themselves: who is told of them has the process stopped meanwhile. */
+static void
+threads_ended(cordbg_session *session, const GArray *tids)
+{
+  pthread_mutex_lock(&session->lock);
+  if (session->life == CORDBG_LIFE_ATTACHED && !session->terminating &&
+      knows_one_of(session, tids) && !process_ends(session->pid) &&
+      SUCCEEDED(cordbg_session_stop(session, false, NULL))) {
+    for (guint i = 0; i < tids->len; i++)
+      thread_ended(session, g_array_index(tids, int, i));
+    session->stop_count--;
+    cordbg_session_go_on(session, NULL);
+  }
+  pthread_mutex_unlock(&session->lock);
+}
+
 /* ---- Events of the tracer ---- */
 
 void
 cordbg_dispatch_event(cordbg_session *session, const cordbg_event *event)
 {
   cordbg_error error = {.sentence = ""};
+  if (event->kind == CORDBG_EVENT_THREAD_EXITED)
+    thread_ended(session, event->tid);
   if (event->kind != CORDBG_EVENT_TRAP)
     return;
   if ((event->layers & CORDBG_LAYER_INTERNAL) != 0)
@@ -493,12 +565,37 @@ target_ended(cordbg_session *session, uint32_t how, int status)
   cordbg_object_unref(process);
 }
 
+static bool
+is_thread_end(HRESULT hr, const cordbg_event *event)
+{
+  return hr == S_OK && event->kind == CORDBG_EVENT_THREAD_EXITED &&
+         (event->flags & CORDBG_EVENT_STOPS) == 0;
+}
+
+/* Takes ends of threads together, as many as have come; what follows them is the next event. */
+static HRESULT
+next_event(cordbg_session *session, cordbg_event *event)
+{
+  HRESULT hr = cordbg_tracer_next_event(session->tracer, CORDBG_CHANNEL_MANAGED, -1, event, NULL);
+  if (!is_thread_end(hr, event))
+    return hr;
+  g_autoptr(GArray) tids = g_array_new(FALSE, FALSE, sizeof(int));
+  while (is_thread_end(hr, event)) {
+    g_array_append_val(tids, event->tid);
+    hr = tids->len == ENDS_TOGETHER_MAX
+             ? S_FALSE
+             : cordbg_tracer_next_event(session->tracer, CORDBG_CHANNEL_MANAGED, 0, event, NULL);
+  }
+  threads_ended(session, tids);
+  return hr;
+}
+
 /* Reads one event and queues what it means. false: the session is over. */
 static bool
 read_event(cordbg_session *session)
 {
   cordbg_event event;
-  HRESULT hr = cordbg_tracer_next_event(session->tracer, CORDBG_CHANNEL_MANAGED, -1, &event, NULL);
+  HRESULT hr = next_event(session, &event);
   if (hr == S_FALSE)
     return true; /* woken: somebody changed something, the loop looks */
   if (FAILED(hr)) {

@@ -303,6 +303,13 @@ HRESULT cordbg_get_process(const cordbg_child *self, ICorDebugProcess **ret);
 
 /* Lets the target run, or the next callback come, when nothing holds the session. Lock held. */
 HRESULT cordbg_session_go_on(cordbg_session *session, cordbg_error *error);
+/*
+ * Stops the target at a consistent moment of its runtime; the caller owes one from stop_count. look:
+ * what the runtime has not told of is looked for. Lock held; dropped while the target has to run on.
+ */
+HRESULT cordbg_session_stop(cordbg_session *session, bool look, cordbg_error *error);
+/* Which of the tracer's events the session's runtime needs (CORDBG_WANT_*). */
+uint32_t cordbg_session_wants(const cordbg_session *session);
 /* Neuters what was unloaded. Lock held. */
 void cordbg_session_flush_dying(cordbg_session *session);
 

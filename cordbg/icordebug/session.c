@@ -257,6 +257,12 @@ cordbg_session_thread_ends(cordbg_session *session)
   cordbg_session_unref(session);
 }
 
+uint32_t
+cordbg_session_wants(const cordbg_session *session)
+{
+  return session->ops != NULL && session->ops->thread_ends ? CORDBG_WANT_THREAD_ENDS : 0;
+}
+
 /* From "the tracer has the target" to "the dispatchers are at work". events: what came before, in
  * order; more is added. */
 static HRESULT
@@ -264,8 +270,9 @@ session_begin(cordbg_session *session, GArray *events, cordbg_error *error)
 {
   keeping keep = {session, events};
   HRESULT hr = S_OK;
-  if (session->interop)
-    hr = cordbg_tracer_want_events(session->tracer, CORDBG_WANT_UNMANAGED, error);
+  uint32_t wanted = cordbg_session_wants(session) | (session->interop ? CORDBG_WANT_UNMANAGED : 0u);
+  if (wanted != 0)
+    hr = cordbg_tracer_want_events(session->tracer, wanted, error);
   if (SUCCEEDED(hr))
     hr = session->ops->prepare(session->target, session->early,
                                session->early ? PREPARE_LAUNCH_MS : PREPARE_ATTACH_MS, keep_event,

@@ -91,8 +91,8 @@ cordbg_natives_begin(cordbg_session *session, cordbg_error *error)
     hr = natives_new(session, error);
   if (SUCCEEDED(hr))
     hr = cordbg_tracer_want_signals(session->tracer,
-                                    CORDBG_WANT_UNMANAGED | CORDBG_WANT_THREAD_STOPS |
-                                        CORDBG_WANT_FATAL_SIGNALS,
+                                    cordbg_session_wants(session) | CORDBG_WANT_UNMANAGED |
+                                        CORDBG_WANT_THREAD_STOPS | CORDBG_WANT_FATAL_SIGNALS,
                                     cordbg_native_signals(), error);
   if (SUCCEEDED(hr))
     hr = cordbg_tracer_threads(session->tracer, &threads, &count, error);

@@ -487,7 +487,9 @@ on_exit_of(cordbg_tracing *tracing, const siginfo_t *info)
   waitid(P_PID, (id_t)tid, &reaped, WEXITED | __WALL);
   if (tracee == NULL)
     return;
-  if (target && !leader && tracee->announced && (tracing->wanted & CORDBG_WANT_THREADS) != 0) {
+  bool wants = (tracing->wanted & CORDBG_WANT_THREAD_ENDS) != 0 ||
+               (tracee->announced && (tracing->wanted & CORDBG_WANT_THREADS) != 0);
+  if (target && !leader && wants) {
     cordbg_event event = {.kind = CORDBG_EVENT_THREAD_EXITED, .tid = tid, .code = status};
     cordbg_tracing_send(tracing, &event, false, false);
   }

@@ -269,6 +269,8 @@ enum {
                                     and behind the last instruction of each thread but the last */
   CORDBG_WANT_FATAL_SIGNALS = 8, /* CORDBG_EVENT_SIGNAL for every signal below SIGRTMIN whose
                                     default action would end the process, whatever the mask says */
+  CORDBG_WANT_THREAD_ENDS = 16,  /* CORDBG_EVENT_THREAD_EXITED on the managed socket, not stopping,
+                                    when a thread other than the first is gone */
 };
 
 typedef struct cordbg_request_events {

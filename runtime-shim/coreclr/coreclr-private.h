@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "cordbg/metadata/image.h"
+#include "cordbg/native/modules.h"
 #include "runtime-shim/coreclr/dac.h"
 #include "runtime-shim/runtime.h"
 
@@ -48,7 +49,7 @@ typedef struct cordbg_coreclr_module {
 
 typedef struct cordbg_coreclr_thread {
   cordbg_rt_id id;
-  uint64_t thread; /* Thread of the runtime */
+  uint64_t thread; /* Thread of the runtime; 0: not seen in a picture yet */
   int32_t tid;
   bool seen, gone;
 } cordbg_coreclr_thread;
@@ -66,6 +67,7 @@ typedef struct cordbg_coreclr_codes cordbg_coreclr_codes;
 /* Of notify.c and want.c. */
 typedef struct cordbg_coreclr_wants cordbg_coreclr_wants;
 typedef struct cordbg_coreclr_publish cordbg_coreclr_publish; /* of publish.c */
+typedef struct cordbg_coreclr_starts cordbg_coreclr_starts;   /* of thread-starts.c */
 
 typedef struct cordbg_coreclr_thread_list cordbg_coreclr_thread_list; /* of thread-list.c */
 
@@ -96,6 +98,7 @@ struct cordbg_runtime {
   cordbg_coreclr_wants *wants;
   cordbg_coreclr_publish *publish;
   cordbg_coreclr_thread_list *thread_list;
+  cordbg_coreclr_starts *starts;
   GArray *pending; /* of cordbg_rt_event, met by queries; told with the next events */
 
   bool sound_known; /* no collection was in progress when the target stood like this: */
@@ -133,6 +136,12 @@ void cordbg_coreclr_free_retired(cordbg_runtime *runtime);
  */
 HRESULT cordbg_coreclr_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
 HRESULT cordbg_coreclr_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+/* Only what is new. */
+HRESULT cordbg_coreclr_meet_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error);
+/* One thread that is the runtime's and was not known; one that ended, if it was known. */
+void cordbg_coreclr_meet_thread(cordbg_runtime *runtime, int32_t tid, GArray *events);
+void cordbg_coreclr_end_thread(cordbg_runtime *runtime, int32_t tid, GArray *events);
+bool cordbg_coreclr_knows_thread(const cordbg_runtime *runtime, int32_t tid);
 /* One module by the runtime's address, entering it (events as above) when it is new; NULL: the DAC
  * does not know it (yet). */
 cordbg_coreclr_module *cordbg_coreclr_meet_module(cordbg_runtime *runtime, uint64_t module,
@@ -265,6 +274,21 @@ bool cordbg_coreclr_publish_is(const cordbg_runtime *runtime, const cordbg_event
 /* Such a trap was hit: CODE_COMPILED when the method is wanted. */
 HRESULT cordbg_coreclr_publish_take(cordbg_runtime *runtime, const cordbg_event *event,
                                     GArray *events, cordbg_error *error);
+
+/* ---- thread-starts.c ---- */
+
+void cordbg_coreclr_make_starts(cordbg_runtime *runtime);
+void cordbg_coreclr_free_starts(cordbg_runtime *runtime);
+/* Where threads begin, and a trap there. What fails leaves them to be met at stops. */
+void cordbg_coreclr_starts_find(cordbg_runtime *runtime, cordbg_modules *modules);
+void cordbg_coreclr_starts_trap(cordbg_runtime *runtime);
+void cordbg_coreclr_starts_leave(cordbg_runtime *runtime);
+bool cordbg_coreclr_starts_is(const cordbg_runtime *runtime, const cordbg_event *event);
+/* A thread begins, or has ended. */
+HRESULT cordbg_coreclr_starts_take(cordbg_runtime *runtime, const cordbg_event *event,
+                                   GArray *events, cordbg_error *error);
+/* The runtime lists it; does the kernel? */
+bool cordbg_coreclr_starts_lives(const cordbg_runtime *runtime, int32_t tid);
 
 /* ---- want.c ---- */
 

@@ -11,7 +11,7 @@
  *   things.c   domain .. threads            code.c     bodies of code, IL maps, unwinding
  *   methods.c  names and tokens             notify.c   the runtime's notifications -> events
  *   dac.c      the client of the DAC host   want.c     methods whose code is waited for
- *                                           publish.c  code before anybody can run it
+ *   thread-starts.c  threads begin, end     publish.c  code before anybody can run it
  *
  * How the runtime notifies. For a module loaded or unloaded (when flags in its data say so) and for
  * a body of code made of a method that stands in its notification table, the runtime looks whether
@@ -94,6 +94,7 @@ create(cordbg_target *target)
   cordbg_coreclr_make_wants(runtime);
   cordbg_coreclr_make_publish(runtime);
   cordbg_coreclr_make_thread_list(runtime);
+  cordbg_coreclr_make_starts(runtime);
   return runtime;
 }
 
@@ -103,6 +104,7 @@ leave_target(cordbg_runtime *runtime)
   if (runtime->throw_planted)
     cordbg_coreclr_lift(runtime, runtime->throw_address);
   cordbg_coreclr_publish_leave(runtime);
+  cordbg_coreclr_starts_leave(runtime);
   if (!runtime->dac)
     return;
   cordbg_dac_leave(runtime->dac);
@@ -123,6 +125,7 @@ destroy(cordbg_runtime *runtime, int alive)
   cordbg_coreclr_free_wants(runtime);
   cordbg_coreclr_free_publish(runtime);
   cordbg_coreclr_free_thread_list(runtime);
+  cordbg_coreclr_free_starts(runtime);
   cordbg_coreclr_free_codes(runtime);
   cordbg_coreclr_free_things(runtime);
   cordbg_dac_destroy(runtime->dac);
@@ -168,6 +171,8 @@ find_throw(cordbg_runtime *runtime, cordbg_error *error)
                           "no library of process %d exports __cxa_throw: the runtime's "
                           "notifications cannot be seen",
                           runtime->pid);
+  if (SUCCEEDED(hr))
+    cordbg_coreclr_starts_find(runtime, modules);
   cordbg_modules_destroy(modules);
   return hr;
 }
@@ -182,6 +187,7 @@ arm(cordbg_runtime *runtime, cordbg_error *error)
   if (FAILED(hr))
     return hr;
   runtime->throw_planted = true;
+  cordbg_coreclr_starts_trap(runtime);
   /* Debugger.Break is an int3 of the runtime's as soon as somebody traces it. */
   hr = cordbg_tracer_own_traps(runtime->tracer, runtime->info.base,
                                runtime->info.base + runtime->info.size, error);
@@ -232,7 +238,8 @@ run_on(cordbg_runtime *runtime, const waiting *wait, int milliseconds, cordbg_er
     hr = cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, 0, 0,
                           "process %d ended while it was attached to", runtime->pid);
   else if (hr == S_OK) {
-    bool own = event.kind == CORDBG_EVENT_TRAP && event.address == runtime->throw_address;
+    bool own = event.kind == CORDBG_EVENT_TRAP && (event.address == runtime->throw_address ||
+                                                   cordbg_coreclr_starts_is(runtime, &event));
     if (!own && wait->defer)
       wait->defer(wait->data, &event);
     if (!(event.flags & CORDBG_EVENT_STOPS))
@@ -352,6 +359,7 @@ const cordbg_runtime_ops cordbg_coreclr_ops = {
     .prepare = prepare,
     .destroy = destroy,
     .handle_event = cordbg_coreclr_handle_event,
+    .thread_ends = true,
     .domains = cordbg_coreclr_domains,
     .assemblies = cordbg_coreclr_assemblies,
     .modules = cordbg_coreclr_modules,

@@ -21,6 +21,7 @@ runtime_shim_coreclr_libcoreclr_shim_la_SOURCES = \
   runtime-shim/coreclr/publish.c \
   runtime-shim/coreclr/things.c \
   runtime-shim/coreclr/thread-list.c \
+  runtime-shim/coreclr/thread-starts.c \
   runtime-shim/coreclr/want.c
 runtime_shim_coreclr_libcoreclr_shim_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
 

@@ -107,15 +107,17 @@ cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event *event,
     *count = 1;
     return S_OK;
   }
-  if (event && !publishing &&
+  bool starting = event && !publishing && cordbg_coreclr_starts_is(runtime, event);
+  if (event && !publishing && !starting &&
       (event->kind != CORDBG_EVENT_TRAP || event->address != runtime->throw_address))
     return S_FALSE;
   cordbg_coreclr_free_retired(runtime);
-  if (!publishing)
+  if (!publishing && !starting)
     cordbg_dac_flush(runtime->dac);
   GArray *told = runtime->pending;
   runtime->pending = g_array_new(FALSE, TRUE, sizeof(cordbg_rt_event));
   HRESULT hr = publishing ? cordbg_coreclr_publish_take(runtime, event, told, error)
+               : starting ? cordbg_coreclr_starts_take(runtime, event, told, error)
                : event    ? decode(runtime, event->tid, told, error)
                           : look_around(runtime, told, error);
 

@@ -198,9 +198,63 @@ cordbg_coreclr_scan_modules(cordbg_runtime *runtime, GArray *events, cordbg_erro
 
 /* ---- Threads ---- */
 
+static cordbg_coreclr_thread *
+add_thread(cordbg_runtime *runtime, uint64_t address, int32_t tid, GArray *events)
+{
+  cordbg_coreclr_thread *thread = g_new0(cordbg_coreclr_thread, 1);
+
+  thread->id = runtime->next_id++;
+  thread->thread = address;
+  thread->tid = tid;
+  g_ptr_array_add(runtime->things->threads, thread);
+  tell(events, CORDBG_RT_EVENT_THREAD_STARTED, thread->id, tid);
+  return thread;
+}
+
+static void
+end_thread(cordbg_coreclr_thread *thread, GArray *events)
+{
+  thread->gone = true;
+  tell(events, CORDBG_RT_EVENT_THREAD_EXITED, thread->id, thread->tid);
+}
+
+static cordbg_coreclr_thread *
+thread_by_tid(const cordbg_runtime *runtime, int32_t tid)
+{
+  GPtrArray *threads = runtime->things->threads;
+
+  for (guint i = 0; i < threads->len; i++) {
+    cordbg_coreclr_thread *thread = threads->pdata[i];
+    if (thread->tid == tid && !thread->gone)
+      return thread;
+  }
+  return NULL;
+}
+
+bool
+cordbg_coreclr_knows_thread(const cordbg_runtime *runtime, int32_t tid)
+{
+  return thread_by_tid(runtime, tid) != NULL;
+}
+
+void
+cordbg_coreclr_meet_thread(cordbg_runtime *runtime, int32_t tid, GArray *events)
+{
+  add_thread(runtime, 0, tid, events);
+}
+
+void
+cordbg_coreclr_end_thread(cordbg_runtime *runtime, int32_t tid, GArray *events)
+{
+  cordbg_coreclr_thread *thread = thread_by_tid(runtime, tid);
+
+  if (thread)
+    end_thread(thread, events);
+}
+
 /* Marks those that are there as seen, and meets new ones. */
-static HRESULT
-meet_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
+HRESULT
+cordbg_coreclr_meet_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
 {
   GPtrArray *threads = runtime->things->threads;
   GArray *list = NULL;
@@ -217,17 +271,16 @@ meet_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
       continue; /* not started, or dead */
     for (guint j = 0; j < threads->len && !thread; j++) {
       cordbg_coreclr_thread *known = threads->pdata[j];
+      /* Told when it began: its Thread is seen only now. */
+      if (!known->gone && known->thread == 0 && known->tid == (int32_t)found[i].tid)
+        known->thread = found[i].thread;
       if (!known->gone && known->thread == found[i].thread && known->tid == (int32_t)found[i].tid)
         thread = known;
     }
-    if (!thread) {
-      thread = g_new0(cordbg_coreclr_thread, 1);
-      thread->id = runtime->next_id++;
-      thread->thread = found[i].thread;
-      thread->tid = (int32_t)found[i].tid;
-      g_ptr_array_add(threads, thread);
-      tell(events, CORDBG_RT_EVENT_THREAD_STARTED, thread->id, thread->tid);
-    }
+    if (!thread && !cordbg_coreclr_starts_lives(runtime, (int32_t)found[i].tid))
+      continue;
+    if (!thread)
+      thread = add_thread(runtime, found[i].thread, (int32_t)found[i].tid, events);
     thread->seen = true;
   }
   g_array_unref(list);
@@ -238,14 +291,12 @@ HRESULT
 cordbg_coreclr_scan_threads(cordbg_runtime *runtime, GArray *events, cordbg_error *error)
 {
   GPtrArray *threads = runtime->things->threads;
-  HRESULT hr = meet_threads(runtime, events, error);
+  HRESULT hr = cordbg_coreclr_meet_threads(runtime, events, error);
 
   for (guint i = 0; i < threads->len && SUCCEEDED(hr); i++) {
     cordbg_coreclr_thread *thread = threads->pdata[i];
-    if (!thread->seen && !thread->gone) {
-      thread->gone = true;
-      tell(events, CORDBG_RT_EVENT_THREAD_EXITED, thread->id, thread->tid);
-    }
+    if (!thread->seen && !thread->gone)
+      end_thread(thread, events);
   }
   return hr;
 }
@@ -325,7 +376,7 @@ cordbg_coreclr_threads(cordbg_runtime *runtime, cordbg_rt_id **ids, size_t *coun
   GArray *list = g_array_new(FALSE, FALSE, sizeof(cordbg_rt_id));
 
   (void)error;
-  bool anew = SUCCEEDED(meet_threads(runtime, runtime->pending, NULL));
+  bool anew = SUCCEEDED(cordbg_coreclr_meet_threads(runtime, runtime->pending, NULL));
   for (guint i = 0; i < threads->len; i++) {
     const cordbg_coreclr_thread *thread = threads->pdata[i];
     if (!thread->gone && (thread->seen || !anew))

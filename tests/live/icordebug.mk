@@ -8,7 +8,8 @@ icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-client.h
 if HAVE_CMOCKA
 icordebug_tests = tests/live/test-icordebug-breakpoints tests/live/test-icordebug-memory \
 	tests/live/test-icordebug-abort tests/live/test-icordebug-life \
-	tests/live/test-icordebug-load tests/live/test-icordebug-metadata
+	tests/live/test-icordebug-load tests/live/test-icordebug-metadata \
+	tests/live/test-icordebug-threads
 check_PROGRAMS += $(icordebug_tests)
 TESTS += $(icordebug_tests)
 tests_live_test_icordebug_breakpoints_SOURCES = tests/live/icordebug-breakpoints.c $(icordebug_client)
@@ -29,14 +30,20 @@ tests_live_test_icordebug_life_LDADD = $(icordebug_libs)
 tests_live_test_icordebug_metadata_SOURCES = tests/live/icordebug-metadata.c $(icordebug_client)
 tests_live_test_icordebug_metadata_CFLAGS = $(icordebug_cflags)
 tests_live_test_icordebug_metadata_LDADD = $(icordebug_libs)
+tests_live_test_icordebug_threads_SOURCES = tests/live/icordebug-threads.c $(icordebug_client)
+tests_live_test_icordebug_threads_CFLAGS = $(icordebug_cflags)
+tests_live_test_icordebug_threads_LDADD = $(icordebug_libs)
 endif
 
 EXTRA_DIST += tests/live/ExactHits.cs tests/live/FirstCalls.cs tests/live/InMemory.cs
+EXTRA_DIST += tests/live/ThreadLives.cs
 if HAVE_MCS
 noinst_DATA += tests/live/ExactHits.exe tests/live/FirstCalls.exe tests/live/InMemory.exe
+noinst_DATA += tests/live/ThreadLives.exe
 CLEANFILES += tests/live/FirstCalls.exe tests/live/FirstCalls.exe.mdb
 CLEANFILES += tests/live/ExactHits.exe tests/live/ExactHits.exe.mdb
 CLEANFILES += tests/live/InMemory.exe tests/live/InMemory.exe.mdb
+CLEANFILES += tests/live/ThreadLives.exe tests/live/ThreadLives.exe.mdb
 endif
 
 # The same for .NET, as Debug and as Release.
@@ -46,7 +53,8 @@ tests/live/net/release/%.dll: tests/live/%.cs
 	$(AM_V_GEN)$(SHELL) $(top_srcdir)/tools/csc-net "$(DOTNET)" "$(CSC)" $@ -optimize+ $<
 if HAVE_DOTNET
 icordebug_net = tests/live/net/ExactHits.dll tests/live/net/release/ExactHits.dll \
-	tests/live/net/FirstCalls.dll tests/live/net/release/FirstCalls.dll
+	tests/live/net/FirstCalls.dll tests/live/net/release/FirstCalls.dll \
+	tests/live/net/ThreadLives.dll
 noinst_DATA += $(icordebug_net)
 CLEANFILES += $(icordebug_net) $(icordebug_net:.dll=.pdb) $(icordebug_net:.dll=.runtimeconfig.json)
 endif
