@@ -15,7 +15,7 @@ endif
 if HAVE_CMOCKA
 check_PROGRAMS += tests/live/test-samples-lines
 TESTS += tests/live/test-samples-lines
-tests_live_test_samples_lines_SOURCES = tests/live/samples-lines.c
+tests_live_test_samples_lines_SOURCES = tests/live/samples-lines.c $(samples_support)
 tests_live_test_samples_lines_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_test_samples_lines_LDADD = $(GLIB_LIBS) $(CMOCKA_LIBS)
 endif

@@ -18,22 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static char *
-debuggee(const char *name)
-{
-  const char *folder = g_getenv("CORDBG_DEBUGGEES");
-  char *path = g_build_filename(folder ? folder : "samples/debuggees", name, NULL);
-  bool net = g_str_has_suffix(name, ".dll");
-  g_autofree char *runtime = g_find_program_in_path(net ? "dotnet" : "mono");
-  if (runtime == NULL || !g_file_test(path, G_FILE_TEST_EXISTS)) {
-    printf("SKIP: %s\n", runtime ? "no C# compiler built the debuggees"
-                         : net   ? "dotnet is not installed"
-                                 : "Mono is not installed");
-    g_free(path);
-    skip();
-  }
-  return path;
-}
+#include "tests/live/samples-support.h"
 
 /* "Counter.cs:LINE" of the first line with that text; to be freed. */
 static char *
@@ -53,56 +38,15 @@ counter_line(const char *text)
   return NULL;
 }
 
-/* Runs a command line of at most eight words; returns its exit code. */
-static int
-run(char *const *arguments, char **output, char **errors)
-{
-  g_autoptr(GError) error = NULL;
-  int status = -1;
-  if (!g_spawn_sync(NULL, (char **)arguments, NULL, G_SPAWN_DEFAULT, NULL, NULL, output, errors,
-                    &status, &error))
-    fail_msg("%s", error->message);
-  assert_true(WIFEXITED(status));
-  return WEXITSTATUS(status);
-}
-
-static GPid
-start(const char *program, int *output)
-{
-  g_autoptr(GError) error = NULL;
-  const char *runtime = g_str_has_suffix(program, ".dll") ? "dotnet" : "mono";
-  char *arguments[] = {(char *)runtime, (char *)program, NULL};
-  GPid pid = 0;
-  char byte;
-  if (!g_spawn_async_with_pipes(NULL, arguments, NULL,
-                                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
-                                NULL, output, NULL, &error))
-    fail_msg("%s", error->message);
-  do
-    assert_int_equal(read(*output, &byte, 1), 1);
-  while (byte != '\n');
-  return pid;
-}
-
-static void
-stop_debuggee(GPid pid, int output)
-{
-  int status;
-  assert_int_equal(waitpid(pid, &status, WNOHANG), 0); /* it is alive and well */
-  kill(pid, SIGKILL);
-  assert_int_equal(waitpid(pid, &status, 0), pid);
-  close(output);
-}
-
 static void
 attach_break_stops_at_a_line_of_a_running_program(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   g_autofree char *line = counter_line("return next;");
   g_autofree char *path = g_strconcat("debuggees/", line, NULL);
   g_autofree char *output = NULL, *errors = NULL;
   int pipe;
-  GPid pid = start(program, &pipe);
+  GPid pid = sample_start(program, &pipe);
   g_autofree char *number = g_strdup_printf("%d", pid);
   char *arguments[] = {(char *)"samples/attach-break",
                        (char *)"--pid",
@@ -112,18 +56,18 @@ attach_break_stops_at_a_line_of_a_running_program(void **state)
                        (char *)"--count",
                        (char *)"50",
                        NULL};
-  int code = run(arguments, &output, &errors);
+  int code = sample_run(arguments, &output, &errors);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
   assert_non_null(strstr(output, "50 hits in"));
   assert_non_null(strstr(output, "detached"));
-  stop_debuggee(pid, pipe);
+  sample_stop(pid, pipe);
 }
 
 static void
 attach_break_stops_at_a_line_of_a_program_that_it_launches(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   g_autofree char *line = counter_line("value = Tick(value);");
   g_autofree char *output = NULL, *errors = NULL;
   char *arguments[] = {(char *)"samples/attach-break",
@@ -134,7 +78,7 @@ attach_break_stops_at_a_line_of_a_program_that_it_launches(void **state)
                        (char *)"--launch",
                        program,
                        NULL};
-  int code = run(arguments, &output, &errors);
+  int code = sample_run(arguments, &output, &errors);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
   assert_non_null(strstr(output, "20 hits in"));
@@ -145,7 +89,7 @@ attach_break_stops_at_a_line_of_a_program_that_it_launches(void **state)
 static void
 a_line_at_the_start_of_main_is_hit_by_a_launch(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   g_autofree char *line = counter_line("int seconds = args.Length");
   g_autofree char *output = NULL, *errors = NULL;
   char *arguments[] = {(char *)"samples/attach-break",
@@ -155,7 +99,7 @@ a_line_at_the_start_of_main_is_hit_by_a_launch(void **state)
                        program,
                        (char *)"0",
                        NULL};
-  int code = run(arguments, &output, &errors);
+  int code = sample_run(arguments, &output, &errors);
   assert_int_equal(code, 1);
   assert_non_null(strstr(errors, "the program ended after 1 hits"));
 }
@@ -163,7 +107,7 @@ a_line_at_the_start_of_main_is_hit_by_a_launch(void **state)
 static void
 readmem_breaks_on_a_line(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   g_autofree char *line = counter_line("if (next % 1000 == 0)");
   g_autofree char *output = NULL, *errors = NULL;
   char *arguments[] = {(char *)"samples/readmem",
@@ -173,7 +117,7 @@ readmem_breaks_on_a_line(void **state)
                        (char *)"--launch",
                        program,
                        NULL};
-  int code = run(arguments, &output, &errors);
+  int code = sample_run(arguments, &output, &errors);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
   assert_non_null(strstr(output, line));
@@ -182,7 +126,7 @@ readmem_breaks_on_a_line(void **state)
 static void
 a_file_that_a_launched_program_never_has_is_refused(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   g_autofree char *output = NULL, *errors = NULL;
   char *arguments[] = {(char *)"samples/attach-break",
                        (char *)"--break",
@@ -191,7 +135,7 @@ a_file_that_a_launched_program_never_has_is_refused(void **state)
                        program,
                        (char *)"0",
                        NULL};
-  assert_int_equal(run(arguments, &output, &errors), 2);
+  assert_int_equal(sample_run(arguments, &output, &errors), 2);
   assert_non_null(strstr(errors, "no module with symbols has such a source file"));
 }
 
@@ -216,7 +160,7 @@ attach_break_tells_mistakes_in_one_line(void **state)
     g_autofree char *output = NULL, *errors = NULL;
     for (size_t a = 0; a < 6; a++)
       arguments[a + 1] = (char *)(uintptr_t)mistakes[i].arguments[a];
-    int code = run(arguments, &output, &errors);
+    int code = sample_run(arguments, &output, &errors);
     if (code != 2 || strstr(errors, mistakes[i].because) == NULL)
       fail_msg("exit code %d, '%s' expected in: %s", code, mistakes[i].because, errors);
     assert_string_equal(output, "");

@@ -16,6 +16,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/live/samples-support.h"
+
 static const char *const doors[] = {
     "ICorDebugProcess::ReadMemory",
     "ReadProcessMemory",
@@ -23,76 +25,6 @@ static const char *const doors[] = {
     "DbgHelp callback",
     "IDebugDataSpaces4::ReadVirtual",
 };
-
-static char *
-debuggee(const char *name)
-{
-  const char *folder = g_getenv("CORDBG_DEBUGGEES");
-  char *path = g_build_filename(folder ? folder : "samples/debuggees", name, NULL);
-  bool net = g_str_has_suffix(name, ".dll");
-  g_autofree char *runtime = g_find_program_in_path(net ? "dotnet" : "mono");
-  if (net && runtime == NULL) {
-    printf("SKIP: dotnet is not installed\n");
-    g_free(path);
-    skip();
-  }
-  if (runtime == NULL || !g_file_test(path, G_FILE_TEST_EXISTS)) {
-    printf("SKIP: %s cannot be run: mono or the compiled debuggee is missing\n", name);
-    g_free(path);
-    skip();
-  }
-  return path;
-}
-
-/* Runs a command line; returns its exit code. */
-static int
-run(char **output, char **errors, ...)
-{
-  g_autoptr(GPtrArray) arguments = g_ptr_array_new();
-  g_autoptr(GError) error = NULL;
-  va_list list;
-  int status = -1;
-  va_start(list, errors);
-  for (char *argument; (argument = va_arg(list, char *)) != NULL;)
-    g_ptr_array_add(arguments, argument);
-  va_end(list);
-  g_ptr_array_add(arguments, NULL);
-  if (!g_spawn_sync(NULL, (char **)arguments->pdata, NULL, G_SPAWN_DEFAULT, NULL, NULL, output,
-                    errors, &status, &error))
-    fail_msg("%s", error->message);
-  assert_true(WIFEXITED(status));
-  return WEXITSTATUS(status);
-}
-
-/* Starts a debuggee and returns when it said that it is at work. */
-static GPid
-start(const char *program, int *output)
-{
-  g_autoptr(GError) error = NULL;
-  const char *runtime = g_str_has_suffix(program, ".dll") ? "dotnet" : "mono";
-  char *arguments[] = {(char *)runtime, (char *)program, NULL};
-  GPid pid = 0;
-  char byte;
-  if (!g_spawn_async_with_pipes(NULL, arguments, NULL,
-                                G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
-                                NULL, output, NULL, &error))
-    fail_msg("%s", error->message);
-  do
-    assert_int_equal(read(*output, &byte, 1), 1);
-  while (byte != '\n');
-  return pid;
-}
-
-static void
-stop_debuggee(GPid pid, int output)
-{
-  int status;
-  assert_int_equal(kill(pid, 0), 0);
-  assert_int_equal(waitpid(pid, &status, WNOHANG), 0); /* it is alive and well */
-  kill(pid, SIGKILL);
-  assert_int_equal(waitpid(pid, &status, 0), pid);
-  close(output);
-}
 
 static JsonObject *
 member(JsonObject *object, const char *name)
@@ -149,10 +81,11 @@ check_document(const char *text, unsigned managed, unsigned native)
 static void
 readmem_launches_a_program(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   g_autofree char *output = NULL, *errors = NULL;
-  int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Debuggees.Counter:Tick",
-                 "--native", "getppid", "--launch", program, NULL);
+  int code =
+      sample_run_list(&output, &errors, "samples/readmem", "--json", "--break",
+                      "Debuggees.Counter:Tick", "--native", "getppid", "--launch", program, NULL);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
   /* The program's own output may stand before the document. */
@@ -162,26 +95,28 @@ readmem_launches_a_program(void **state)
 static void
 readmem_attaches_to_a_running_program_which_lives(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   g_autofree char *output = NULL, *errors = NULL;
   int pipe;
-  GPid pid = start(program, &pipe);
+  GPid pid = sample_start(program, &pipe);
   g_autofree char *number = g_strdup_printf("%d", pid);
-  int code = run(&output, &errors, "samples/readmem", "--json", "--break", "Debuggees.Counter:Tick",
-                 "--native", "getppid", "--pid", number, NULL);
+  int code =
+      sample_run_list(&output, &errors, "samples/readmem", "--json", "--break",
+                      "Debuggees.Counter:Tick", "--native", "getppid", "--pid", number, NULL);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
   check_document(output, 1, 1);
-  stop_debuggee(pid, pipe);
+  sample_stop(pid, pipe);
 }
 
 static void
 readmem_prints_text_that_marks_what_differs(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   g_autofree char *output = NULL, *errors = NULL;
-  assert_int_equal(run(&output, &errors, "samples/readmem", "--break", "Debuggees.Counter:Tick",
-                       "--native", "getppid", "--launch", program, NULL),
+  assert_int_equal(sample_run_list(&output, &errors, "samples/readmem", "--break",
+                                   "Debuggees.Counter:Tick", "--native", "getppid", "--launch",
+                                   program, NULL),
                    0);
   assert_non_null(strstr(output, "managed breakpoint Debuggees.Counter:Tick at 0x"));
   assert_non_null(strstr(output, "native breakpoint getppid at 0x"));
@@ -192,19 +127,19 @@ readmem_prints_text_that_marks_what_differs(void **state)
 static void
 attach_break_counts_and_detaches(void **state)
 {
-  g_autofree char *program = debuggee(*state);
+  g_autofree char *program = sample_debuggee(*state);
   int pipe;
-  GPid pid = start(program, &pipe);
+  GPid pid = sample_start(program, &pipe);
   g_autofree char *number = g_strdup_printf("%d", pid);
   for (int i = 0; i < 2; i++) { /* a second attach finds the agent inert and wakes it */
     g_autofree char *output = NULL, *errors = NULL;
-    int code = run(&output, &errors, "samples/attach-break", "--pid", number, "--break",
-                   "Debuggees.Counter:Tick", "--count", "200", NULL);
+    int code = sample_run_list(&output, &errors, "samples/attach-break", "--pid", number, "--break",
+                               "Debuggees.Counter:Tick", "--count", "200", NULL);
     if (code != 0)
       fail_msg("exit code %d: %s", code, errors);
     assert_non_null(strstr(output, "200 hits in"));
   }
-  stop_debuggee(pid, pipe);
+  sample_stop(pid, pipe);
 }
 
 static void
@@ -212,7 +147,7 @@ a_net_program_is_attached_under_each_setting_of_its_runtime(void **state)
 {
   static const char *const settings[] = {"EnableWriteXorExecute=0", "TieredCompilation=0",
                                          "ReadyToRun=0", "EnableDiagnostics=0", "gcServer=1"};
-  g_autofree char *program = debuggee("net/release/Counter.dll");
+  g_autofree char *program = sample_debuggee("net/release/Counter.dll");
   (void)state;
   for (size_t i = 0; i < G_N_ELEMENTS(settings); i++) {
     g_autofree char *name = g_strdup_printf("DOTNET_%s", settings[i]);
@@ -221,15 +156,15 @@ a_net_program_is_attached_under_each_setting_of_its_runtime(void **state)
     int pipe;
     *value++ = '\0';
     g_setenv(name, value, TRUE);
-    GPid pid = start(program, &pipe);
+    GPid pid = sample_start(program, &pipe);
     g_unsetenv(name);
     g_autofree char *number = g_strdup_printf("%d", pid);
-    int code = run(&output, &errors, "samples/attach-break", "--pid", number, "--break",
-                   "Debuggees.Counter:Tick", "--count", "100", NULL);
+    int code = sample_run_list(&output, &errors, "samples/attach-break", "--pid", number, "--break",
+                               "Debuggees.Counter:Tick", "--count", "100", NULL);
     if (code != 0)
       fail_msg("%s: exit code %d: %s", settings[i], code, errors);
     assert_non_null(strstr(output, "100 hits in"));
-    stop_debuggee(pid, pipe);
+    sample_stop(pid, pipe);
   }
 }
 
@@ -266,12 +201,12 @@ counter_line(const char *text)
 static void
 readmem_breaks_on_a_source_line(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = sample_debuggee("Counter.exe");
   g_autofree char *line = counter_line("if (next % 1000 == 0)");
   g_autofree char *output = NULL, *errors = NULL;
   (void)state;
-  int code = run(&output, &errors, "samples/readmem", "--json", "--break", line, "--native",
-                 "getppid", "--launch", program, NULL);
+  int code = sample_run_list(&output, &errors, "samples/readmem", "--json", "--break", line,
+                             "--native", "getppid", "--launch", program, NULL);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
   check_document(strstr(output, "{"), 1, 1);
@@ -281,20 +216,20 @@ readmem_breaks_on_a_source_line(void **state)
 static void
 attach_break_counts_hits_of_a_source_line(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = sample_debuggee("Counter.exe");
   g_autofree char *line = counter_line("return next;");
   g_autofree char *path = g_strconcat("debuggees/", line, NULL);
   g_autofree char *output = NULL, *errors = NULL;
   int pipe;
   (void)state;
-  GPid pid = start(program, &pipe);
+  GPid pid = sample_start(program, &pipe);
   g_autofree char *number = g_strdup_printf("%d", pid);
-  int code = run(&output, &errors, "samples/attach-break", "--pid", number, "--break", path,
-                 "--count", "50", NULL);
+  int code = sample_run_list(&output, &errors, "samples/attach-break", "--pid", number, "--break",
+                             path, "--count", "50", NULL);
   if (code != 0)
     fail_msg("exit code %d: %s", code, errors);
   assert_non_null(strstr(output, "50 hits in"));
-  stop_debuggee(pid, pipe);
+  sample_stop(pid, pipe);
 }
 
 /* Both samples refuse the line, and the program lives on. */
@@ -303,20 +238,21 @@ assert_line_refused(const char *program, const char *line, const char *because)
 {
   static const char *const samples[] = {"samples/readmem", "samples/attach-break"};
   int pipe;
-  GPid pid = start(program, &pipe);
+  GPid pid = sample_start(program, &pipe);
   g_autofree char *number = g_strdup_printf("%d", pid);
   for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
     g_autofree char *output = NULL, *errors = NULL;
-    int code = run(&output, &errors, samples[i], "--pid", number, "--break", line, NULL);
+    int code =
+        sample_run_list(&output, &errors, samples[i], "--pid", number, "--break", line, NULL);
     assert_refused(code, output, errors, because);
   }
-  stop_debuggee(pid, pipe);
+  sample_stop(pid, pipe);
 }
 
 static void
 a_line_without_code_is_refused_and_the_nearest_named(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = sample_debuggee("Counter.exe");
   g_autofree char *bare = counter_line("static long count;");
   g_autofree char *nearest = counter_line("public static long Tick(long value) {");
   g_autofree char *because =
@@ -328,7 +264,7 @@ a_line_without_code_is_refused_and_the_nearest_named(void **state)
 static void
 a_file_that_no_module_has_is_refused(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = sample_debuggee("Counter.exe");
   (void)state;
   assert_line_refused(program, "Nowhere.cs:3",
                       "--break Nowhere.cs:3: no module with symbols has such a source file");
@@ -337,7 +273,7 @@ a_file_that_no_module_has_is_refused(void **state)
 static void
 a_program_without_symbols_is_named(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = sample_debuggee("Counter.exe");
   g_autofree char *folder = g_dir_make_tmp("cordbg-samples-XXXXXX", NULL);
   g_autofree char *copy = g_build_filename(folder, "Bare.exe", NULL);
   g_autofree char *bytes = NULL;
@@ -353,11 +289,11 @@ a_program_without_symbols_is_named(void **state)
 static void
 a_launched_program_that_never_has_the_file_is_told_at_its_end(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = sample_debuggee("Counter.exe");
   g_autofree char *output = NULL, *errors = NULL;
   (void)state;
-  int code = run(&output, &errors, "samples/readmem", "--break", "Nowhere.cs:3", "--launch",
-                 program, "0", NULL);
+  int code = sample_run_list(&output, &errors, "samples/readmem", "--break", "Nowhere.cs:3",
+                             "--launch", program, "0", NULL);
   if (code != 2 || strstr(errors, "no module with symbols has such a source file") == NULL)
     fail_msg("exit code %d: %s", code, errors);
 }
@@ -365,7 +301,7 @@ a_launched_program_that_never_has_the_file_is_told_at_its_end(void **state)
 static void
 a_name_of_two_source_files_is_refused_and_both_listed(void **state)
 {
-  g_autofree char *program = debuggee("../../tests/live/Same.exe");
+  g_autofree char *program = sample_debuggee("../../tests/live/Same.exe");
   (void)state;
   assert_line_refused(program, "Same.cs:8", "one/Same.cs");
   assert_line_refused(program, "Same.cs:8", "two/Same.cs");
@@ -398,7 +334,8 @@ mistakes_in_the_arguments_get_one_line_and_exit_code_2(void **state)
   for (size_t i = 0; i < G_N_ELEMENTS(mistakes); i++) {
     g_autofree char *output = NULL, *errors = NULL;
     const char *const *a = mistakes[i].arguments;
-    int code = run(&output, &errors, "samples/readmem", a[0], a[1], a[2], a[3], a[4], a[5], NULL);
+    int code = sample_run_list(&output, &errors, "samples/readmem", a[0], a[1], a[2], a[3], a[4],
+                               a[5], NULL);
     assert_refused(code, output, errors, mistakes[i].because);
   }
 }
@@ -426,7 +363,8 @@ assert_pid_refused(pid_t pid, const char *because)
 {
   g_autofree char *number = g_strdup_printf("%d", pid);
   g_autofree char *output = NULL, *errors = NULL;
-  int code = run(&output, &errors, "samples/readmem", "--break", "A:B", "--pid", number, NULL);
+  int code =
+      sample_run_list(&output, &errors, "samples/readmem", "--break", "A:B", "--pid", number, NULL);
   assert_refused(code, output, errors, because);
 }
 
@@ -445,14 +383,14 @@ a_process_that_is_not_managed_is_refused_and_lives(void **state)
 static void
 row_37_a_program_that_is_traced_already_is_refused_and_its_tracer_named(void **state)
 {
-  g_autofree char *program = debuggee("Counter.exe");
+  g_autofree char *program = sample_debuggee("Counter.exe");
   g_autofree char *tracer = g_strdup_printf("%d", getpid());
   int pipe;
   (void)state;
-  GPid pid = start(program, &pipe);
+  GPid pid = sample_start(program, &pipe);
   assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, NULL), 0);
   assert_pid_refused(pid, tracer);
-  stop_debuggee(pid, pipe);
+  sample_stop(pid, pipe);
 }
 
 static void
@@ -473,8 +411,9 @@ row_41_a_process_of_another_user_is_refused(void **state)
     printf("SKIP: setpriv is missing\n");
     skip();
   }
-  int code = run(&output, &errors, setpriv, "--reuid=65534", "--regid=65534", "--clear-groups",
-                 "samples/readmem", "--break", "A:B", "--pid", number, NULL);
+  int code =
+      sample_run_list(&output, &errors, setpriv, "--reuid=65534", "--regid=65534", "--clear-groups",
+                      "samples/readmem", "--break", "A:B", "--pid", number, NULL);
   assert_refused(code, output, errors, number);
   close(release);
   assert_int_equal(waitpid(pid, &status, 0), pid);
