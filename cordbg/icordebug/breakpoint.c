@@ -484,7 +484,7 @@ breakpoint_activate(ICorDebugFunctionBreakpoint *This, BOOL active)
 {
   cordbg_breakpoint *self = CORDBG_SELF(cordbg_breakpoint, This);
   cordbg_error error;
-  HRESULT hr = cordbg_enter(&self->child, true);
+  HRESULT hr = cordbg_enter_stopping(&self->child, true);
   if (FAILED(hr))
     return hr;
   if (active)

@@ -108,7 +108,7 @@ code_create_breakpoint(ICorDebugCode *This, ULONG32 offset, ICorDebugFunctionBre
   cordbg_function *function;
   cordbg_breakpoint *breakpoint;
   cordbg_error error;
-  HRESULT hr = cordbg_enter(&self->child, ret != NULL);
+  HRESULT hr = cordbg_enter_stopping(&self->child, ret != NULL);
   if (FAILED(hr))
     return hr;
   hr = function_of(self, &function, &error);

@@ -108,7 +108,15 @@ cordbg_enter_stop(const cordbg_child *self, uint64_t runs, bool arguments)
 void
 cordbg_leave(const cordbg_child *self)
 {
-  pthread_mutex_unlock(&self->session->lock);
+  cordbg_session *session = self->session;
+  if (session->brief) {
+    session->brief = false;
+    session->stop_count--;
+    if (session->life == CORDBG_LIFE_ATTACHED)
+      cordbg_session_go_on(session, NULL);
+    cordbg_natives_wake(session);
+  }
+  pthread_mutex_unlock(&session->lock);
 }
 
 HRESULT
@@ -226,6 +234,25 @@ cordbg_session_stop(cordbg_session *session, bool look, cordbg_error *error)
   return cordbg_error_set(error, CORDBG_E_PROCESS_NOT_SYNCHRONIZED, 0, 0,
                           "the runtime came to no consistent moment within %d ms; it runs on",
                           SYNCHRONISE_TRIES * SYNCHRONISE_PAUSE_US / 1000);
+}
+
+HRESULT
+cordbg_enter_stopping(const cordbg_child *self, bool arguments)
+{
+  cordbg_session *session = self->session;
+  cordbg_error error;
+  HRESULT hr = cordbg_enter_attached(self, arguments);
+  if (FAILED(hr) || session->stop_count > 0)
+    return hr;
+  hr = cordbg_session_stop(session, true, &error);
+  session->brief = SUCCEEDED(hr);
+  if (SUCCEEDED(hr))
+    hr = cordbg_object_alive(self); /* the lock was let go meanwhile */
+  if (SUCCEEDED(hr))
+    return S_OK;
+  bool gone = session->brief;
+  cordbg_leave(self);
+  return gone ? say_over(hr) : cordbg_answer(hr, &error);
 }
 
 HRESULT

@@ -99,7 +99,7 @@ module_get_function(ICorDebugModule *This, mdMethodDef token, ICorDebugFunction 
   cordbg_module *self = self_of(This);
   cordbg_function *function;
   cordbg_error error;
-  HRESULT hr = cordbg_enter(&self->child, ret != NULL);
+  HRESULT hr = cordbg_enter_stopping(&self->child, ret != NULL);
   if (FAILED(hr))
     return hr;
   hr = cordbg_module_function(self, token, &function, &error);
@@ -112,7 +112,7 @@ module_get_class(ICorDebugModule *This, mdTypeDef token, ICorDebugClass **ret)
   cordbg_module *self = self_of(This);
   cordbg_type_class *found;
   cordbg_error error;
-  HRESULT hr = cordbg_enter(&self->child, ret != NULL);
+  HRESULT hr = cordbg_enter_stopping(&self->child, ret != NULL);
   if (FAILED(hr))
     return hr;
   hr = cordbg_module_type(self, token, &found, &error);

@@ -226,6 +226,7 @@ struct cordbg_session {
   /* The stop. */
   unsigned stop_count;   /* managed stops owed by the client: Stop and callbacks */
   bool owed;             /* the tracer holds the target and waits for CONTINUE */
+  bool brief;            /* one of stop_count is that of the method which has the lock */
   uint64_t runs;         /* how often the target was let run: frames are of one number */
   bool out_of_band;      /* an out-of-band event waits for Continue(TRUE) */
   bool terminating;      /* Terminate was called */
@@ -285,6 +286,9 @@ HRESULT cordbg_check(const cordbg_child *self, bool arguments);
 /* First line of a method that needs the synchronised stop: on S_OK the session's lock is held, and
  * cordbg_leave drops it. */
 HRESULT cordbg_enter(const cordbg_child *self, bool arguments);
+/* The same for a method that may be called on a running process too: it is stopped, and goes on when
+ * the method leaves, as Microsoft's does for its breakpoints. */
+HRESULT cordbg_enter_stopping(const cordbg_child *self, bool arguments);
 /* The same without the need to be stopped: the session is merely attached. */
 HRESULT cordbg_enter_attached(const cordbg_child *self, bool arguments);
 /* The same for what belongs to one stop, that at which session->runs was `runs`: afterwards
