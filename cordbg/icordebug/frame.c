@@ -211,6 +211,35 @@ il_get_ip(ICorDebugILFrame *This, ULONG32 *offset, CorDebugMappingResult *mappin
   return S_OK;
 }
 
+static HRESULT
+il_enumerate(cordbg_method_frame *self, ICorDebugValueEnum **ret,
+             HRESULT (*make)(cordbg_function *function, ICorDebugValueEnum **ret,
+                             cordbg_error *error))
+{
+  cordbg_function *function;
+  cordbg_error error;
+  HRESULT hr = enter(self, ret != NULL);
+  if (FAILED(hr))
+    return hr;
+  hr = function_of(self, &function, &error);
+  if (SUCCEEDED(hr))
+    hr = make(function, ret, &error);
+  leave(self);
+  return cordbg_answer(hr, &error);
+}
+
+static HRESULT
+il_enumerate_arguments(ICorDebugILFrame *This, ICorDebugValueEnum **ret)
+{
+  return il_enumerate(self_of(This), ret, cordbg_function_arguments);
+}
+
+static HRESULT
+il_enumerate_variables(ICorDebugILFrame *This, ICorDebugValueEnum **ret)
+{
+  return il_enumerate(self_of(This), ret, cordbg_function_variables);
+}
+
 /* ---- ICorDebugNativeFrame ---- */
 
 static HRESULT
@@ -260,7 +289,8 @@ native_get_register_set(ICorDebugNativeFrame *This, ICorDebugRegisterSet **ret)
       CORDBG_SLOT_AS(I, GetStackRange, frame_get_range)
 
 CORDBG_VTBL(ICorDebugILFrame, il_vtbl, FRAME_SLOTS(ICorDebugILFrame), .GetCode = il_get_code,
-            .GetIP = il_get_ip);
+            .GetIP = il_get_ip, .EnumerateArguments = il_enumerate_arguments,
+            .EnumerateLocalVariables = il_enumerate_variables);
 CORDBG_VTBL(ICorDebugNativeFrame, native_vtbl, FRAME_SLOTS(ICorDebugNativeFrame),
             .GetCode = native_get_code, .GetIP = native_get_ip,
             .GetRegisterSet = native_get_register_set);

@@ -16,6 +16,13 @@ extern const cordbg_class cordbg_method_frame_class;
 HRESULT cordbg_method_frame_new(cordbg_thread *thread, const cordbg_frame *frame, bool innermost,
                                 ICorDebugFrame **ret, cordbg_error *error);
 
+/* Of a method: the enumerators of EnumerateArguments (`this` counts) and EnumerateLocalVariables.
+ * Lock held. */
+HRESULT cordbg_function_arguments(cordbg_function *function, ICorDebugValueEnum **ret,
+                                  cordbg_error *error);
+HRESULT cordbg_function_variables(cordbg_function *function, ICorDebugValueEnum **ret,
+                                  cordbg_error *error);
+
 /*
  * ICorDebugThread::GetActiveFrame and ICorDebugThread3::CreateStackWalk. Lock not held: a walk asks
  * the session for managed frames.

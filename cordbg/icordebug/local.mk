@@ -12,6 +12,7 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/dispatch.c \
 	cordbg/icordebug/frame.c \
 	cordbg/icordebug/frame.h \
+	cordbg/icordebug/frame-values.c \
 	cordbg/icordebug/frames.c \
 	cordbg/icordebug/function.c \
 	cordbg/icordebug/hold.c \
