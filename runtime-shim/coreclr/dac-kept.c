@@ -29,26 +29,6 @@
  * than a page: so all pages of a span hold something of a piece. */
 #define GAP_MAX 1024u
 
-/* A piece: where its bytes are in `seen`, and where they come to lie in `now`. */
-typedef struct kept_piece {
-  uint64_t address;
-  size_t size;
-  size_t seen, now;
-} kept_piece;
-
-struct cordbg_dac_kept {
-  bool sure;
-  cordbg_dac_reply reply;
-  uint8_t *answer;
-  size_t length;
-  uint8_t *seen;
-  kept_piece *pieces; /* by address */
-  size_t piece_count;
-  cordbg_read_range *spans; /* into `now` */
-  size_t span_count;
-  uint8_t *now;
-};
-
 static int
 slot_of(cordbg_dac_kind kind)
 {
@@ -99,7 +79,7 @@ cordbg_dac_doubt_kept(cordbg_dac *dac)
 static int
 by_address(const void *a, const void *b)
 {
-  const kept_piece *left = a, *right = b;
+  const cordbg_dac_kept_piece *left = a, *right = b;
 
   return left->address < right->address ? -1 : left->address > right->address;
 }
@@ -111,14 +91,15 @@ take_pieces(cordbg_dac_kept *kept, const uint8_t *tail, size_t size, uint32_t co
   size_t left = size - count * sizeof(cordbg_dac_wire_piece);
   size_t at = 0;
 
-  kept->pieces = g_new(kept_piece, count);
+  kept->pieces = g_new(cordbg_dac_kept_piece, count);
   kept->piece_count = count;
   for (uint32_t i = 0; i < count; i++) {
     cordbg_dac_wire_piece wire;
     memcpy(&wire, tail + i * sizeof wire, sizeof wire);
     if (wire.size == 0 || wire.size > left - at || wire.address > UINT64_MAX - wire.size)
       return false;
-    kept->pieces[i] = (kept_piece){.address = wire.address, .size = wire.size, .seen = at};
+    kept->pieces[i] =
+        (cordbg_dac_kept_piece){.address = wire.address, .size = wire.size, .seen = at};
     at += wire.size;
   }
   if (at != left)
@@ -137,7 +118,7 @@ make_spans(cordbg_dac_kept *kept)
   GArray *spans = g_array_new(FALSE, TRUE, sizeof(cordbg_read_range));
 
   for (size_t i = 0; i < kept->piece_count; i++) {
-    kept_piece *piece = &kept->pieces[i];
+    cordbg_dac_kept_piece *piece = &kept->pieces[i];
     bool near = i > 0 && piece->address - start <= end - start + GAP_MAX;
     if (!near) {
       cordbg_read_range span = {.address = piece->address};
@@ -161,7 +142,7 @@ static bool
 is_as_seen(const cordbg_dac_kept *kept)
 {
   for (size_t i = 0; i < kept->piece_count; i++) {
-    const kept_piece *piece = &kept->pieces[i];
+    const cordbg_dac_kept_piece *piece = &kept->pieces[i];
     if (memcmp(kept->now + piece->now, kept->seen + piece->seen, piece->size) != 0)
       return false;
   }

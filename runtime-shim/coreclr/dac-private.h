@@ -23,7 +23,26 @@ typedef struct cordbg_dac_range {
 
 /* Questions whose answers are kept while what they were made of stays. */
 enum { CORDBG_DAC_KEPT_MODULES, CORDBG_DAC_KEPT_SOUND, CORDBG_DAC_KEPT_COUNT };
-typedef struct cordbg_dac_kept cordbg_dac_kept; /* dac-kept.c */
+
+/* A piece of the target's memory: where its bytes are in `seen`, and come to lie in `now`. */
+typedef struct cordbg_dac_kept_piece {
+  uint64_t address;
+  size_t size;
+  size_t seen, now;
+} cordbg_dac_kept_piece;
+
+typedef struct cordbg_dac_kept {
+  bool sure; /* the target did not run since the pieces were as they were */
+  cordbg_dac_reply reply;
+  uint8_t *answer;
+  size_t length;
+  uint8_t *seen;
+  cordbg_dac_kept_piece *pieces; /* by address */
+  size_t piece_count;
+  cordbg_read_range *spans; /* into `now` */
+  size_t span_count;
+  uint8_t *now;
+} cordbg_dac_kept;
 
 struct cordbg_dac {
   cordbg_target *target;

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 # The CoreCLR shim on real .NET processes, at the level of runtime.h (session) and of ICorDebug.
 if HAVE_CMOCKA
-coreclr_live_tests = tests/live/test-coreclr-session tests/live/test-coreclr-hits \
+coreclr_live_tests = tests/live/test-coreclr-answers tests/live/test-coreclr-session tests/live/test-coreclr-hits \
 	tests/live/test-coreclr-trials tests/live/test-coreclr-offsets
 check_PROGRAMS += $(coreclr_live_tests)
 TESTS += $(coreclr_live_tests)
 tests_live_test_coreclr_session_SOURCES = tests/live/coreclr-session.c
 tests_live_test_coreclr_session_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_test_coreclr_session_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
+tests_live_test_coreclr_answers_SOURCES = tests/live/coreclr-answers.c
+tests_live_test_coreclr_answers_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_test_coreclr_answers_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
 tests_live_test_coreclr_hits_SOURCES = tests/live/coreclr-hits.c $(icordebug_client)
 tests_live_test_coreclr_hits_CFLAGS = $(icordebug_cflags)
 tests_live_test_coreclr_hits_LDADD = $(icordebug_libs)
@@ -19,7 +22,7 @@ tests_live_test_coreclr_trials_CFLAGS = $(icordebug_cflags)
 tests_live_test_coreclr_trials_LDADD = $(icordebug_libs)
 endif
 
-coreclr_cs = tests/live/HotLoop.cs tests/live/Trials.cs
+coreclr_cs = tests/live/Changing.cs tests/live/HotLoop.cs tests/live/Trials.cs
 EXTRA_DIST += $(coreclr_cs)
 coreclr_net = $(coreclr_cs:tests/live/%.cs=tests/live/net/%.dll)
 coreclr_net_release = $(coreclr_cs:tests/live/%.cs=tests/live/net/release/%.dll)

@@ -62,7 +62,7 @@ host_record_read(dac_host *host, uint64_t address, const void *data, size_t size
 {
   host_record *record = host->record;
 
-  if (record == NULL || record->spoilt)
+  if (record == NULL || record->spoilt || size == 0)
     return;
   unsigned slot = (unsigned)((address * 0x9e3779b97f4a7c15ull) >> 40) % SLOTS;
   for (; record->slots[slot] != 0; slot = (slot + 1) % SLOTS) {
