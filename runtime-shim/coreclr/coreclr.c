@@ -43,6 +43,8 @@
 
 /* How often the DAC host may crash over a runtime that starts. */
 #define CRASHES_MAX 5
+/* For an event that was sent already. */
+#define CROSSED_MS 10000
 
 HRESULT
 cordbg_coreclr_read(cordbg_runtime *runtime, uint64_t address, void *buffer, size_t size,
@@ -216,15 +218,31 @@ typedef struct waiting {
   void *data;
 } waiting;
 
+/* What came on the event channel while the target ran for a moment. */
+static HRESULT
+take_moments_event(cordbg_runtime *runtime, const waiting *wait, const cordbg_event *event,
+                   cordbg_error *error)
+{
+  if (event->kind == CORDBG_EVENT_EXITED)
+    return cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, 0, 0,
+                            "process %d ended while it was attached to", runtime->pid);
+  bool own = event->kind == CORDBG_EVENT_TRAP && (event->address == runtime->throw_address ||
+                                                  cordbg_coreclr_starts_is(runtime, event));
+  if (!own && wait->defer)
+    wait->defer(wait->data, event);
+  return S_OK;
+}
+
 /*
  * Lets the stopped target run for a moment and stops it again. Nothing tells of the end of a
  * collection or of a load; what comes meanwhile on the event channel ends the moment early, and is
- * the caller's unless it is the shim's own.
+ * the caller's unless it is the shim's own. One that crosses with the stop is taken too: the next
+ * CONTINUE is for it as well, and met later it would pass for a stop.
  */
 static HRESULT
 run_on(cordbg_runtime *runtime, const waiting *wait, int milliseconds, cordbg_error *error)
 {
-  cordbg_reply_stop state;
+  cordbg_reply_stop state = {0};
   cordbg_event event;
   HRESULT hr = cordbg_tracer_continue(runtime->tracer, error);
 
@@ -232,18 +250,17 @@ run_on(cordbg_runtime *runtime, const waiting *wait, int milliseconds, cordbg_er
     return hr;
   hr = cordbg_tracer_next_event(runtime->tracer, CORDBG_CHANNEL_MANAGED, milliseconds, &event,
                                 error);
-  if (hr == S_FALSE)
+  bool came = hr == S_OK;
+  if (hr == S_FALSE ||
+      (came && event.kind != CORDBG_EVENT_EXITED && !(event.flags & CORDBG_EVENT_STOPS)))
     hr = cordbg_tracer_stop(runtime->tracer, &state, error);
-  else if (hr == S_OK && event.kind == CORDBG_EVENT_EXITED)
-    hr = cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, 0, 0,
-                          "process %d ended while it was attached to", runtime->pid);
-  else if (hr == S_OK) {
-    bool own = event.kind == CORDBG_EVENT_TRAP && (event.address == runtime->throw_address ||
-                                                   cordbg_coreclr_starts_is(runtime, &event));
-    if (!own && wait->defer)
-      wait->defer(wait->data, &event);
-    if (!(event.flags & CORDBG_EVENT_STOPS))
-      hr = cordbg_tracer_stop(runtime->tracer, &state, error);
+  if (came && SUCCEEDED(hr))
+    hr = take_moments_event(runtime, wait, &event, error);
+  if (SUCCEEDED(hr) && state.outstanding_managed) {
+    hr = cordbg_tracer_next_event(runtime->tracer, CORDBG_CHANNEL_MANAGED, CROSSED_MS, &event,
+                                  error);
+    if (hr == S_OK)
+      hr = take_moments_event(runtime, wait, &event, error);
   }
   if (runtime->dac)
     cordbg_dac_flush(runtime->dac);
