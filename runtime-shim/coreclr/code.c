@@ -44,9 +44,9 @@ forget(cordbg_runtime *runtime, cordbg_coreclr_code *code, GArray *events)
 }
 
 /* The body that the DAC described, with its id. S_FALSE: it is of no module's method. */
-static HRESULT
-enter(cordbg_runtime *runtime, const cordbg_dac_code *found, cordbg_rt_code *ret,
-      cordbg_error *error)
+HRESULT
+cordbg_coreclr_enter_code(cordbg_runtime *runtime, const cordbg_dac_code *found,
+                          cordbg_rt_code *ret, cordbg_error *error)
 {
   cordbg_coreclr_code *code = g_hash_table_lookup(runtime->codes->by_start, &found->start);
 
@@ -85,26 +85,62 @@ enter(cordbg_runtime *runtime, const cordbg_dac_code *found, cordbg_rt_code *ret
   return S_OK;
 }
 
+void
+cordbg_coreclr_code_unlisted(cordbg_runtime *runtime, uint64_t start)
+{
+  cordbg_coreclr_code *code = g_hash_table_lookup(runtime->codes->by_start, &start);
+
+  if (code)
+    code->unlisted = true;
+}
+
+/* Bodies that were told before they were published, and that the DAC's list does not have. */
+static void
+add_unlisted(cordbg_runtime *runtime, const cordbg_coreclr_module *module, uint32_t token,
+             GArray *bodies)
+{
+  GHashTableIter iterator;
+  gpointer value;
+
+  for (guint i = 0; i < bodies->len; i++) {
+    const cordbg_rt_code *body = &g_array_index(bodies, cordbg_rt_code, i);
+    cordbg_coreclr_code *code = g_hash_table_lookup(runtime->codes->by_id, &body->id);
+    if (code)
+      code->unlisted = false;
+  }
+  g_hash_table_iter_init(&iterator, runtime->codes->by_id);
+  while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+    const cordbg_coreclr_code *code = value;
+    if (code->unlisted && code->rt.module == module->id && code->rt.token == token)
+      g_array_append_val(bodies, code->rt);
+  }
+}
+
 HRESULT
 cordbg_coreclr_codes_of(cordbg_runtime *runtime, cordbg_rt_id id, uint32_t token,
                         cordbg_rt_code **codes, size_t *count, cordbg_error *error)
 {
   const cordbg_coreclr_module *module = cordbg_coreclr_module_by_id(runtime, id, error);
   cordbg_dac_code *found = NULL;
-  size_t n = 0, used = 0;
+  size_t n = 0;
 
   if (!module)
     return E_INVALIDARG;
   HRESULT hr = cordbg_dac_codes(runtime->dac, module->module, token, &found, &n, error);
   if (FAILED(hr))
     return hr;
-  cordbg_rt_code *all = g_new0(cordbg_rt_code, n);
-  for (size_t i = 0; i < n; i++)
-    if (enter(runtime, &found[i], &all[used], NULL) == S_OK)
-      cordbg_coreclr_has_code(runtime, &all[used++]);
+  GArray *bodies = g_array_new(FALSE, FALSE, sizeof(cordbg_rt_code));
+  for (size_t i = 0; i < n; i++) {
+    cordbg_rt_code body;
+    if (cordbg_coreclr_enter_code(runtime, &found[i], &body, NULL) != S_OK)
+      continue;
+    cordbg_coreclr_has_code(runtime, &body);
+    g_array_append_val(bodies, body);
+  }
   g_free(found);
-  *codes = all;
-  *count = used;
+  add_unlisted(runtime, module, token, bodies);
+  *count = bodies->len;
+  *codes = (cordbg_rt_code *)(void *)g_array_free(bodies, bodies->len == 0);
   return S_OK;
 }
 
@@ -115,7 +151,16 @@ cordbg_coreclr_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code
   cordbg_dac_code found;
   HRESULT hr = cordbg_dac_code_at(runtime->dac, address, &found, error);
 
-  return hr == S_OK ? enter(runtime, &found, ret, error) : hr;
+  return hr == S_OK ? cordbg_coreclr_enter_code(runtime, &found, ret, error) : hr;
+}
+
+bool
+cordbg_coreclr_was_told(const cordbg_runtime *runtime, uint64_t method_desc, uint64_t start)
+{
+  const cordbg_coreclr_code *code = g_hash_table_lookup(runtime->codes->by_start, &start);
+
+  return code && code->method_desc == method_desc &&
+         g_hash_table_contains(runtime->told, GSIZE_TO_POINTER(code->rt.id));
 }
 
 HRESULT
@@ -151,11 +196,25 @@ cordbg_coreclr_il_map(cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_map **
   if (!code)
     return cordbg_error_set(error, CORDBG_E_CODE_NOT_AVAILABLE, 0, 0,
                             "there is no body of code with this id (any more)");
+  if (cordbg_coreclr_told_map(runtime, id, map, count))
+    return S_OK;
+  cordbg_coreclr_body body = {0};
+  bool read = code->rt.kind == CORDBG_RT_CODE_JIT &&
+              cordbg_coreclr_read_body(runtime, code->method_desc, code->rt.start, &body);
+  if (read && cordbg_coreclr_body_proven(runtime, &body) &&
+      cordbg_coreclr_body_is(runtime, &body, code)) {
+    *map = body.map;
+    *count = body.count;
+    return S_OK;
+  }
   HRESULT hr = cordbg_dac_il_map(runtime->dac, code->rt.start, map, count, error);
   if (hr == S_FALSE) {
     *map = NULL;
     *count = 0;
   }
+  if (SUCCEEDED(hr) && read)
+    cordbg_coreclr_prove_body(runtime, &body, code, *map, *count);
+  cordbg_coreclr_clear_body(&body);
   return FAILED(hr) ? hr : S_OK;
 }
 
@@ -227,7 +286,8 @@ cordbg_coreclr_unwind(cordbg_runtime *runtime, int32_t tid,
   if (hr != S_OK)
     return hr;
   /* Code of no module's method (dynamic methods, IL stubs) is walked over, not shown. */
-  if (frame.kind == CORDBG_RT_FRAME_MANAGED && enter(runtime, &code, &frame.code, NULL) != S_OK)
+  if (frame.kind == CORDBG_RT_FRAME_MANAGED &&
+      cordbg_coreclr_enter_code(runtime, &code, &frame.code, NULL) != S_OK)
     frame.kind = CORDBG_RT_FRAME_STUB;
   if (frame.kind == CORDBG_RT_FRAME_MANAGED) {
     uint64_t offset = registers->rip - frame.code.start;

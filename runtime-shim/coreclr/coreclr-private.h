@@ -58,6 +58,7 @@ typedef struct cordbg_coreclr_code {
   cordbg_rt_code rt;
   uint64_t method_desc;
   bool dynamic; /* a DynamicMethod or IL stub: no module's token stands behind it */
+  bool unlisted; /* told before it was published: the DAC may not know it yet */
   bool gone;
 } cordbg_coreclr_code;
 
@@ -70,6 +71,7 @@ typedef struct cordbg_coreclr_publish cordbg_coreclr_publish; /* of publish.c */
 typedef struct cordbg_coreclr_starts cordbg_coreclr_starts;   /* of thread-starts.c */
 
 typedef struct cordbg_coreclr_thread_list cordbg_coreclr_thread_list; /* of thread-list.c */
+typedef struct cordbg_coreclr_bodies cordbg_coreclr_bodies;   /* of bodies.c */
 
 /* The runtime's data-contract descriptor (emitted.c). */
 typedef struct cordbg_coreclr_descriptor {
@@ -99,6 +101,7 @@ struct cordbg_runtime {
   cordbg_coreclr_publish *publish;
   cordbg_coreclr_thread_list *thread_list;
   cordbg_coreclr_starts *starts;
+  cordbg_coreclr_bodies *bodies;
   GArray *pending; /* of cordbg_rt_event, met by queries; told with the next events */
 
   bool sound_known; /* no collection was in progress when the target stood like this: */
@@ -108,6 +111,8 @@ struct cordbg_runtime {
   uint64_t throw_address; /* __cxa_throw of the target's libstdc++; 0: not found */
   bool throw_planted;
   bool flags_set;   /* notification flags in the runtime */
+  bool arguments_looked;
+  uint64_t arguments; /* where it says what a notification is about; 0: unknown */
   bool descriptor_looked;
   cordbg_coreclr_descriptor descriptor; /* text NULL: it has none */
   cordbg_coreclr_emitted emitted;
@@ -195,6 +200,14 @@ HRESULT cordbg_coreclr_codes_of(cordbg_runtime *runtime, cordbg_rt_id module, ui
  */
 HRESULT cordbg_coreclr_code_at(cordbg_runtime *runtime, uint64_t address, cordbg_rt_code *ret,
                                cordbg_error *error);
+/* Enters a body that was described; *ret as above. S_FALSE: it is of no module's method. */
+HRESULT cordbg_coreclr_enter_code(cordbg_runtime *runtime, const cordbg_dac_code *found,
+                                  cordbg_rt_code *ret, cordbg_error *error);
+/* The body at start is complete and not published: a list of the method's bodies has it all the
+ * same. */
+void cordbg_coreclr_code_unlisted(cordbg_runtime *runtime, uint64_t start);
+/* Was the body of that method at start told already? */
+bool cordbg_coreclr_was_told(const cordbg_runtime *runtime, uint64_t method_desc, uint64_t start);
 /*
  * The same at a notification: method_desc and code are what it gave; used when the runtime's code
  * manager does not yet answer by address.
@@ -211,6 +224,52 @@ HRESULT cordbg_coreclr_unwind(cordbg_runtime *runtime, int32_t tid,
 HRESULT cordbg_coreclr_next_managed(cordbg_runtime *runtime, int32_t tid,
                                     const struct user_regs_struct *registers,
                                     struct user_regs_struct *ret, cordbg_error *error);
+
+/* ---- bodies.c ---- */
+
+/* A body of code as the runtime's own structures have it. */
+typedef struct cordbg_coreclr_body {
+  cordbg_dac_code code;
+  cordbg_rt_map *map; /* owned; as dac.h has it; NULL: empty */
+  size_t count;
+  unsigned shape; /* of its debug information */
+} cordbg_coreclr_body;
+
+void cordbg_coreclr_make_bodies(cordbg_runtime *runtime);
+void cordbg_coreclr_free_bodies(cordbg_runtime *runtime);
+/* Is the layout of this runtime's structures known? */
+bool cordbg_coreclr_bodies_readable(cordbg_runtime *runtime);
+/* The MethodDesc of the NativeCodeVersion at address. false: it cannot be. */
+bool cordbg_coreclr_version_method(cordbg_runtime *runtime, uint64_t address,
+                                   uint64_t *method_desc);
+/* Whose method a MethodDesc is: module, token, class_token; instance stays 0. Not checked further. */
+bool cordbg_coreclr_method_token(cordbg_runtime *runtime, uint64_t method_desc,
+                                 cordbg_dac_method *ret);
+/*
+ * The compiled body that begins at start, published or not. false: none of that method is there as
+ * far as can be seen, or it is not understood. To be believed only when it is proven.
+ */
+bool cordbg_coreclr_read_body(cordbg_runtime *runtime, uint64_t method_desc, uint64_t start,
+                              cordbg_coreclr_body *ret);
+void cordbg_coreclr_clear_body(cordbg_coreclr_body *body);
+/* Did a body of this shape come out as the DAC had it, and none otherwise? */
+bool cordbg_coreclr_body_proven(const cordbg_runtime *runtime, const cordbg_coreclr_body *body);
+/*
+ * Tells the body that begins at start by CODE_COMPILED, once, without asking the DAC. S_FALSE: it
+ * is not to be read, or not to be believed.
+ */
+HRESULT cordbg_coreclr_tell_body(cordbg_runtime *runtime, uint64_t method_desc, uint64_t start,
+                                 int32_t tid, GArray *events, cordbg_error *error);
+/* The map of the body that was told last, g_malloc'ed. false: it was another. */
+bool cordbg_coreclr_told_map(const cordbg_runtime *runtime, cordbg_rt_id id, cordbg_rt_map **map,
+                             size_t *count);
+/* The same body as code has it? */
+bool cordbg_coreclr_body_is(cordbg_runtime *runtime, const cordbg_coreclr_body *body,
+                            const cordbg_coreclr_code *code);
+/* The DAC's answers for that body. */
+void cordbg_coreclr_prove_body(cordbg_runtime *runtime, const cordbg_coreclr_body *body,
+                               const cordbg_coreclr_code *code, const cordbg_rt_map *map,
+                               size_t count);
 
 /* ---- emitted.c: the runtime's own description of its structures ---- */
 

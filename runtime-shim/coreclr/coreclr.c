@@ -12,6 +12,7 @@
  *   methods.c  names and tokens             notify.c   the runtime's notifications -> events
  *   dac.c      the client of the DAC host   want.c     methods whose code is waited for
  *   thread-starts.c  threads begin, end     publish.c  code before anybody can run it
+ *   bodies.c   code and its IL map, read without the DAC
  *
  * How the runtime notifies. For a module loaded or unloaded (when flags in its data say so) and for
  * a body of code made of a method that stands in its notification table, the runtime looks whether
@@ -97,6 +98,7 @@ create(cordbg_target *target)
   cordbg_coreclr_make_publish(runtime);
   cordbg_coreclr_make_thread_list(runtime);
   cordbg_coreclr_make_starts(runtime);
+  cordbg_coreclr_make_bodies(runtime);
   return runtime;
 }
 
@@ -128,6 +130,7 @@ destroy(cordbg_runtime *runtime, int alive)
   cordbg_coreclr_free_publish(runtime);
   cordbg_coreclr_free_thread_list(runtime);
   cordbg_coreclr_free_starts(runtime);
+  cordbg_coreclr_free_bodies(runtime);
   cordbg_coreclr_free_codes(runtime);
   cordbg_coreclr_free_things(runtime);
   cordbg_dac_destroy(runtime->dac);

@@ -2,6 +2,7 @@
 # The CoreCLR shim: the client's side. The process that loads the DAC is in dac-host/.
 noinst_LTLIBRARIES += runtime-shim/coreclr/libcoreclr-shim.la
 runtime_shim_coreclr_libcoreclr_shim_la_SOURCES = \
+  runtime-shim/coreclr/bodies.c \
   runtime-shim/coreclr/code.c \
   runtime-shim/coreclr/coreclr.c \
   runtime-shim/coreclr/coreclr.h \

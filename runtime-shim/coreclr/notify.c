@@ -10,6 +10,8 @@
 
 #include "runtime-shim/coreclr/coreclr-private.h"
 
+enum { NOTIFICATION_CODE = 8 }; /* the first argument of one that tells of code */
+
 static HRESULT
 code_made(cordbg_runtime *runtime, const cordbg_dac_notification *what, int32_t tid, GArray *events,
           cordbg_error *error)
@@ -64,13 +66,54 @@ look_at_events(cordbg_runtime *runtime, const GArray *events)
   }
 }
 
+/*
+ * What the runtime says itself: that this exception is no notification, or that code was made. Of a
+ * body that is known or can be read (bodies.c) nothing is left to ask. S_FALSE: ask the DAC.
+ */
+static HRESULT
+decode_here(cordbg_runtime *runtime, int32_t tid, GArray *events, cordbg_error *error)
+{
+  uint64_t arguments[3]; /* kind, MethodDesc, code */
+  cordbg_dac_method method;
+
+  if (!runtime->arguments_looked &&
+      !cordbg_coreclr_find_global(runtime, "ClrNotificationArguments", &runtime->arguments))
+    runtime->arguments = 0;
+  runtime->arguments_looked = true;
+  if (!runtime->arguments ||
+      FAILED(cordbg_coreclr_read(runtime, runtime->arguments, arguments, sizeof arguments, NULL)))
+    return S_FALSE;
+  if (arguments[0] == 0)
+    return S_OK;
+  if (arguments[0] != NOTIFICATION_CODE)
+    return S_FALSE;
+  if (cordbg_coreclr_was_told(runtime, arguments[1], arguments[2])) {
+    cordbg_coreclr_publish_told(runtime, arguments[2]);
+    return S_OK;
+  }
+  if (!cordbg_coreclr_method_token(runtime, arguments[1], &method))
+    return S_FALSE;
+  const cordbg_coreclr_module *module = cordbg_coreclr_module_at(runtime, method.module);
+  if (!module)
+    return S_FALSE;
+  if (!cordbg_coreclr_is_wanted(runtime, module->id, method.token))
+    return S_OK;
+  HRESULT hr = cordbg_coreclr_tell_body(runtime, arguments[1], arguments[2], tid, events, error);
+  if (hr == S_OK)
+    cordbg_coreclr_publish_told(runtime, arguments[2]);
+  return hr;
+}
+
 static HRESULT
 decode(cordbg_runtime *runtime, int32_t tid, GArray *events, cordbg_error *error)
 {
   cordbg_dac_notification *notes = NULL;
   size_t count = 0;
-  HRESULT hr = cordbg_dac_decode(runtime->dac, &notes, &count, error);
+  HRESULT hr = decode_here(runtime, tid, events, error);
 
+  if (hr != S_FALSE)
+    return hr;
+  hr = cordbg_dac_decode(runtime->dac, &notes, &count, error);
   for (size_t i = 0; hr == S_OK && i < count; i++)
     hr = take(runtime, &notes[i], tid, events, error);
   g_free(notes);

@@ -6,12 +6,14 @@
  * thread that enters the method in between runs the code unseen. And its table of methods that it
  * tells of holds 1,000. Both are made up for one step earlier: every body, compiled or taken from a
  * ReadyToRun image, passes the runtime's own debugger, Debugger::JITComplete(NativeCodeVersion &,
- * address), when it is complete and nobody can call it yet. An internal trap stands there. The body
- * has no IL map yet at that moment, so what is planted then is one more internal trap, at its
- * entry:
+ * address), when it is complete and nobody can call it yet. An internal trap stands there, and one
+ * stop does all: a compiled body has its IL map already (bodies.c). Where that cannot be read, and
+ * for ReadyToRun code, the DAC has to be asked, which knows no IL map of what is not published:
+ * then one more internal trap is planted, at the body's entry:
  *
- *   JITComplete -> trap at the entry --+-- the runtime tells of the body -----> CODE_COMPILED,
- *                                      '-- a thread enters it before ---------> the trap is lifted
+ *   JITComplete --+-- read, proven --------------------------------------------> CODE_COMPILED
+ *                 '-- trap at the entry --+-- the runtime tells of the body ---> CODE_COMPILED,
+ *                                         '-- a thread enters it before -------> the trap is lifted
  *
  * Where. The function has no symbol. g_dacTable, which is exported, holds the addresses of the
  * runtime's global variables; g_pDebugger and g_pDebugInterface are two of them that hold one
@@ -41,21 +43,11 @@ enum {
   ZERO_PAGES_MAX = 16 << 20, /* bytes of variables behind the image's file */
 };
 
-enum { VERSION_EXPLICIT = 1, VERSION_SYNTHETIC = 2 }; /* NativeCodeVersion::StorageKind */
-
-typedef struct code_version {
-  uint32_t kind;
-  uint32_t pad;
-  uint64_t pointer; /* NativeCodeVersionNode or MethodDesc */
-} code_version;
-
 struct cordbg_coreclr_publish {
   bool looked, planted;
   uint64_t address;    /* of JITComplete; 0: not found, or not to be believed */
   uint64_t object;     /* the runtime's Debugger */
   GHashTable *entries; /* of bodies that are complete and were not told; each has a trap */
-  uint64_t node_method;
-  uint64_t method_remainder, method_index, chunk_size, chunk_table, chunk_range, table_module;
 };
 
 void
@@ -132,32 +124,6 @@ find_debugger(cordbg_runtime *runtime, uint64_t table)
 }
 
 static bool
-find_layout(cordbg_runtime *runtime)
-{
-  cordbg_coreclr_publish *p = runtime->publish;
-  g_autofree char *text = cordbg_coreclr_read_descriptor(runtime);
-  const struct {
-    const char *type, *member;
-    uint64_t *ret;
-  } wanted[] = {
-      {"NativeCodeVersionNode", "MethodDesc", &p->node_method},
-      {"MethodDesc", "Flags3AndTokenRemainder", &p->method_remainder},
-      {"MethodDesc", "ChunkIndex", &p->method_index},
-      {"MethodDescChunk", "!", &p->chunk_size},
-      {"MethodDescChunk", "MethodTable", &p->chunk_table},
-      {"MethodDescChunk", "FlagsAndTokenRange", &p->chunk_range},
-      {"MethodTable", "Module", &p->table_module},
-  };
-
-  for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
-    if (!text || !cordbg_coreclr_find_member(text, wanted[i].type, wanted[i].member, wanted[i].ret))
-      return false;
-  /* Encodings of this version; another one is another layout. */
-  return strstr(text, "\"MethodDescTokenRemainderBitCount\":[\"0xc\"") &&
-         strstr(text, "\"MethodDescAlignment\":[\"0x8\"");
-}
-
-static bool
 look(cordbg_runtime *runtime)
 {
   cordbg_coreclr_publish *p = runtime->publish;
@@ -167,7 +133,7 @@ look(cordbg_runtime *runtime)
   if (p->looked)
     return p->address != 0;
   p->looked = true;
-  if (!find_layout(runtime) ||
+  if (!cordbg_coreclr_bodies_readable(runtime) ||
       FAILED(cordbg_modules_create_for_target(runtime->target, &modules, NULL)))
     return false;
   const cordbg_module *module = cordbg_modules_at(modules, runtime->info.base);
@@ -245,32 +211,12 @@ cordbg_coreclr_publish_is(const cordbg_runtime *runtime, const cordbg_event *eve
 
 /* The method whose code is told. */
 static bool
-find_method(cordbg_runtime *runtime, const cordbg_event *event, uint64_t *module, uint32_t *token)
+find_method(cordbg_runtime *runtime, const cordbg_event *event, uint64_t *method_desc,
+            cordbg_dac_method *method)
 {
-  const cordbg_coreclr_publish *p = runtime->publish;
-  code_version version;
-  uint64_t method, chunk, table;
-  uint16_t remainder, range;
-  uint8_t index;
-
-  if (event->registers.rdi != p->object ||
-      FAILED(cordbg_coreclr_read(runtime, event->registers.rsi, &version, sizeof version, NULL)) ||
-      (version.kind != VERSION_EXPLICIT && version.kind != VERSION_SYNTHETIC))
-    return false;
-  method = version.pointer;
-  if (version.kind == VERSION_EXPLICIT &&
-      FAILED(cordbg_coreclr_read(runtime, method + p->node_method, &method, 8, NULL)))
-    return false;
-  if (FAILED(cordbg_coreclr_read(runtime, method + p->method_remainder, &remainder, 2, NULL)) ||
-      FAILED(cordbg_coreclr_read(runtime, method + p->method_index, &index, 1, NULL)))
-    return false;
-  chunk = method - p->chunk_size - index * 8ull;
-  if (FAILED(cordbg_coreclr_read(runtime, chunk + p->chunk_table, &table, 8, NULL)) ||
-      FAILED(cordbg_coreclr_read(runtime, chunk + p->chunk_range, &range, 2, NULL)) ||
-      FAILED(cordbg_coreclr_read(runtime, table + p->table_module, module, 8, NULL)))
-    return false;
-  *token = 0x06000000u | (range & 0xfffu) << 12 | (remainder & 0xfffu);
-  return true;
+  return event->registers.rdi == runtime->publish->object &&
+         cordbg_coreclr_version_method(runtime, event->registers.rsi, method_desc) &&
+         cordbg_coreclr_method_token(runtime, *method_desc, method);
 }
 
 static HRESULT
@@ -288,26 +234,30 @@ give_up(cordbg_runtime *runtime, cordbg_error *error)
 
 /* A body is complete. */
 static HRESULT
-completed(cordbg_runtime *runtime, const cordbg_event *event, cordbg_error *error)
+completed(cordbg_runtime *runtime, const cordbg_event *event, GArray *events, cordbg_error *error)
 {
-  uint64_t module_address, address = event->registers.rdx;
-  uint32_t token;
+  uint64_t method_desc, address = event->registers.rdx;
+  cordbg_dac_method method;
 
   if (address == 0)
     return S_OK; /* a compilation that failed */
-  if (!find_method(runtime, event, &module_address, &token))
+  if (!find_method(runtime, event, &method_desc, &method))
     return give_up(runtime, error);
   if (!cordbg_coreclr_publish_needed(runtime)) {
     lift(runtime);
     return S_OK;
   }
-  const cordbg_coreclr_module *module = cordbg_coreclr_module_at(runtime, module_address);
-  if (!module || !cordbg_coreclr_is_wanted(runtime, module->id, token))
+  const cordbg_coreclr_module *module = cordbg_coreclr_module_at(runtime, method.module);
+  if (!module || !cordbg_coreclr_is_wanted(runtime, module->id, method.token))
     return S_OK;
   if (!is_code(runtime, address))
     return give_up(runtime, error);
-  trap_entry(runtime, address);
-  return S_OK;
+  HRESULT hr = cordbg_coreclr_tell_body(runtime, method_desc, address, event->tid, events, error);
+  if (hr == S_OK)
+    cordbg_coreclr_code_unlisted(runtime, address);
+  else if (hr == S_FALSE)
+    trap_entry(runtime, address);
+  return FAILED(hr) ? hr : S_OK;
 }
 
 /* A thread enters a body that the runtime has not told, or will not. */
@@ -336,6 +286,6 @@ cordbg_coreclr_publish_take(cordbg_runtime *runtime, const cordbg_event *event, 
                             cordbg_error *error)
 {
   if (event->address == runtime->publish->address)
-    return completed(runtime, event, error);
+    return completed(runtime, event, events, error);
   return entered(runtime, event, events, error);
 }

@@ -2,7 +2,8 @@
 # The CoreCLR shim on real .NET processes, at the level of runtime.h (session) and of ICorDebug.
 if HAVE_CMOCKA
 coreclr_live_tests = tests/live/test-coreclr-answers tests/live/test-coreclr-session tests/live/test-coreclr-hits \
-	tests/live/test-coreclr-trials tests/live/test-coreclr-offsets
+	tests/live/test-coreclr-trials tests/live/test-coreclr-offsets \
+	tests/live/test-coreclr-bodies
 check_PROGRAMS += $(coreclr_live_tests)
 TESTS += $(coreclr_live_tests)
 tests_live_test_coreclr_session_SOURCES = tests/live/coreclr-session.c
@@ -11,6 +12,9 @@ tests_live_test_coreclr_session_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA
 tests_live_test_coreclr_answers_SOURCES = tests/live/coreclr-answers.c
 tests_live_test_coreclr_answers_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_live_test_coreclr_answers_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
+tests_live_test_coreclr_bodies_SOURCES = tests/live/coreclr-bodies.c
+tests_live_test_coreclr_bodies_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_live_test_coreclr_bodies_LDADD = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS)
 tests_live_test_coreclr_hits_SOURCES = tests/live/coreclr-hits.c $(icordebug_client)
 tests_live_test_coreclr_hits_CFLAGS = $(icordebug_cflags)
 tests_live_test_coreclr_hits_LDADD = $(icordebug_libs)
