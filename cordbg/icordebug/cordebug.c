@@ -2,10 +2,10 @@
 /*
  * ICorDebug: where a client begins. Holds the handlers, makes the sessions and lists them.
  *
- * States: new --Initialize--> initialized --Terminate--> terminated. Terminate gives up an attach or a
- * launch that is in progress on another thread; both hold this object meanwhile. The last Release of the object
- * and of every ICorDebugProcess (each holds it) detaches from what is still under debug, also
- * without Terminate, and also inside a callback.
+ * States: new --Initialize--> initialized --Terminate--> terminated. Terminate gives up an attach
+ * or a launch that is in progress on another thread; both hold this object meanwhile. The last
+ * Release of the object and of every ICorDebugProcess (each holds it) detaches from what is still
+ * under debug, also without Terminate, and also inside a callback.
  */
 #include "cordbg/icordebug/private.h"
 
@@ -16,6 +16,87 @@
 #include <unistd.h>
 
 #include "cordbg/memory/doors.h"
+
+/* How long Terminate waits for a callback that does not return, before it goes on without it. */
+enum { DISPATCHERS_PATIENCE_S = 10 };
+
+/* ---- The threads that make callbacks ---- */
+
+static __thread const cordbg_dispatchers *mine; /* what the calling thread belongs to; compared */
+
+static cordbg_dispatchers *
+dispatchers_new(void)
+{
+  cordbg_dispatchers *self = g_new0(cordbg_dispatchers, 1);
+  pthread_condattr_t clock;
+  pthread_condattr_init(&clock);
+  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  atomic_init(&self->references, 1);
+  pthread_mutex_init(&self->lock, NULL);
+  pthread_cond_init(&self->ended, &clock);
+  pthread_condattr_destroy(&clock);
+  return self;
+}
+
+cordbg_dispatchers *
+cordbg_dispatchers_ref(cordbg_dispatchers *dispatchers)
+{
+  atomic_fetch_add_explicit(&dispatchers->references, 1, memory_order_relaxed);
+  return dispatchers;
+}
+
+void
+cordbg_dispatchers_unref(cordbg_dispatchers *dispatchers)
+{
+  if (atomic_fetch_sub_explicit(&dispatchers->references, 1, memory_order_acq_rel) != 1)
+    return;
+  pthread_cond_destroy(&dispatchers->ended);
+  pthread_mutex_destroy(&dispatchers->lock);
+  g_free(dispatchers);
+}
+
+void
+cordbg_dispatchers_add(cordbg_dispatchers *dispatchers)
+{
+  pthread_mutex_lock(&dispatchers->lock);
+  dispatchers->alive++;
+  pthread_mutex_unlock(&dispatchers->lock);
+}
+
+void
+cordbg_dispatchers_enter(cordbg_dispatchers *dispatchers)
+{
+  mine = dispatchers;
+}
+
+void
+cordbg_dispatchers_leave(cordbg_dispatchers *dispatchers)
+{
+  pthread_mutex_lock(&dispatchers->lock);
+  dispatchers->alive--;
+  pthread_cond_broadcast(&dispatchers->ended);
+  pthread_mutex_unlock(&dispatchers->lock);
+}
+
+/* Until none of them can touch a handler any more. In a callback there is nothing to wait for. */
+static void
+dispatchers_await(cordbg_dispatchers *dispatchers)
+{
+  struct timespec end;
+  int result = 0;
+  if (mine == dispatchers)
+    return;
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  end.tv_sec += DISPATCHERS_PATIENCE_S;
+  pthread_mutex_lock(&dispatchers->lock);
+  while (dispatchers->alive > 0 && result == 0)
+    result = pthread_cond_timedwait(&dispatchers->ended, &dispatchers->lock, &end);
+  if (dispatchers->alive > 0)
+    cordbg_log(CORDBG_LOG_WARNING, "ICorDebug::Terminate goes on while a callback is in progress");
+  pthread_mutex_unlock(&dispatchers->lock);
+}
+
+/* ---- ICorDebug ---- */
 
 static cordbg_cordebug *
 self_of(ICorDebug *This)
@@ -52,6 +133,7 @@ cordebug_dispose(void *object)
   cordbg_unknown_unref(self->managed);
   cordbg_unknown_unref(self->managed2);
   cordbg_unknown_unref(self->unmanaged);
+  cordbg_dispatchers_unref(self->dispatchers);
   pthread_mutex_destroy(&self->lock);
 }
 
@@ -67,7 +149,10 @@ cordebug_initialize(ICorDebug *This)
                     : S_OK;
 }
 
-/* What attaches or is launched on another thread right now is given up. */
+/*
+ * What attaches or is launched on another thread right now is given up. Afterwards no handler is
+ * called or released any more: clients (netcoredbg) free theirs then, whatever its count says.
+ */
 static HRESULT
 cordebug_terminate(ICorDebug *This)
 {
@@ -96,6 +181,7 @@ cordebug_terminate(ICorDebug *This)
                        "%u processes are still under debug (%d is one): detach from them, or wait "
                        "for their ExitProcess",
                        left, pid);
+  dispatchers_await(self->dispatchers);
   return S_OK;
 }
 
@@ -371,6 +457,7 @@ cordbg_cordebug_create(const IID *iid, void **object)
   pthread_mutex_init(&self->lock, NULL);
   self->sessions = g_ptr_array_new();
   self->starting = g_ptr_array_new();
+  self->dispatchers = dispatchers_new();
   HRESULT hr = cordbg_object_query(self, iid, object);
   cordbg_object_unref(self);
   return hr;

@@ -624,6 +624,7 @@ cordbg_dispatch_thread(void *argument)
 {
   cordbg_session *session = argument;
   bool going = true;
+  cordbg_dispatchers_enter(session->dispatchers);
   while (going) {
     pthread_mutex_lock(&session->lock);
     while (session->life == CORDBG_LIFE_ATTACHED && dispatch_one(session))

@@ -26,6 +26,7 @@
 typedef struct cordbg_cordebug cordbg_cordebug;
 typedef struct cordbg_session cordbg_session;
 typedef struct cordbg_process cordbg_process;
+typedef struct cordbg_dispatchers cordbg_dispatchers;
 
 /* What every object below a session begins with. */
 typedef struct cordbg_child {
@@ -236,6 +237,7 @@ struct cordbg_session {
   cordbg_natives *natives; /* NULL unless an interop client listens; freed with the session */
   pthread_t dispatcher;  /* the managed callbacks' thread */
   unsigned thread_count; /* dispatchers: the last one to end releases the handlers */
+  cordbg_dispatchers *dispatchers; /* counted; constant */
 
   GArray *queue; /* cordbg_callback */
   guint queue_head;
@@ -494,6 +496,20 @@ HRESULT cordbg_register_set_new(cordbg_thread *thread, ICorDebugRegisterSet **re
 
 /* ---- cordebug.c ---- */
 
+/* The threads that make callbacks for one ICorDebug, which they may outlive. */
+struct cordbg_dispatchers {
+  atomic_uint references;
+  pthread_mutex_t lock; /* a leaf, as the next one is */
+  pthread_cond_t ended;
+  unsigned alive;
+};
+cordbg_dispatchers *cordbg_dispatchers_ref(cordbg_dispatchers *dispatchers);
+void cordbg_dispatchers_unref(cordbg_dispatchers *dispatchers);
+/* One is about to be started; the calling thread is one; one has released what it had. */
+void cordbg_dispatchers_add(cordbg_dispatchers *dispatchers);
+void cordbg_dispatchers_enter(cordbg_dispatchers *dispatchers);
+void cordbg_dispatchers_leave(cordbg_dispatchers *dispatchers);
+
 struct cordbg_cordebug {
   cordbg_object object;
   CORDBG_FACE(ICorDebug) as_cordebug;
@@ -504,6 +520,7 @@ struct cordbg_cordebug {
   ICorDebugManagedCallback *managed;
   ICorDebugManagedCallback2 *managed2;
   ICorDebugUnmanagedCallback *unmanaged;
+  cordbg_dispatchers *dispatchers; /* counted; constant */
   GPtrArray *sessions; /* owned references */
   GPtrArray *starting; /* borrowed: those in an attach or a launch, until they are in sessions */
 };

@@ -92,6 +92,7 @@ cordbg_session_unref(cordbg_session *session)
   g_array_free(session->queue, TRUE);
   cordbg_natives_free(session->natives);
   cordbg_target_unref(session->target);
+  cordbg_dispatchers_unref(session->dispatchers);
   pthread_mutex_destroy(&session->lock);
   g_free(session);
 }
@@ -115,6 +116,7 @@ session_new(cordbg_cordebug *cordebug, bool interop)
   atomic_init(&session->references, 1);
   pthread_mutex_init(&session->lock, NULL);
   session->cordebug = cordebug;
+  session->dispatchers = cordbg_dispatchers_ref(cordebug->dispatchers);
   session->interop = interop;
   session->queue = g_array_new(FALSE, FALSE, sizeof(cordbg_callback));
   session->dying = g_ptr_array_new_with_free_func(unref_object);
@@ -224,6 +226,7 @@ start_thread(cordbg_session *session, void *(*body)(void *), const char *name, p
     sigdelset(&all, faults[i]);
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  cordbg_dispatchers_add(session->dispatchers);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int result = pthread_create(thread, &attributes, body, cordbg_session_ref(session));
   if (result == 0)
@@ -234,6 +237,7 @@ start_thread(cordbg_session *session, void *(*body)(void *), const char *name, p
     session->thread_count++; /* the caller holds the lock, which each thread takes to end */
     return S_OK;
   }
+  cordbg_dispatchers_leave(session->dispatchers);
   cordbg_session_unref(session);
   return E_OUTOFMEMORY;
 }
@@ -254,6 +258,7 @@ cordbg_session_thread_ends(cordbg_session *session)
   pthread_mutex_unlock(&session->lock);
   for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
     cordbg_unknown_unref(handlers[i]);
+  cordbg_dispatchers_leave(session->dispatchers);
   cordbg_session_unref(session);
 }
 

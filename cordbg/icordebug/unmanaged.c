@@ -351,6 +351,7 @@ cordbg_unmanaged_thread(void *argument)
   cordbg_session *session = argument;
   cordbg_event event;
   bool going = true;
+  cordbg_dispatchers_enter(session->dispatchers);
   pthread_mutex_lock(&session->lock);
   while (going) {
     tell_queued(session);
