@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 
 #include "cordbg/metadata/image.h"
-#include "cordbg/native/modules.h"
 #include "runtime-shim/coreclr/dac.h"
 #include "runtime-shim/runtime.h"
 
@@ -338,8 +337,8 @@ HRESULT cordbg_coreclr_publish_take(cordbg_runtime *runtime, const cordbg_event 
 
 void cordbg_coreclr_make_starts(cordbg_runtime *runtime);
 void cordbg_coreclr_free_starts(cordbg_runtime *runtime);
-/* Where threads begin, and a trap there. What fails leaves them to be met at stops. */
-void cordbg_coreclr_starts_find(cordbg_runtime *runtime, cordbg_modules *modules);
+/* Where threads begin (0: not found), and a trap there. What fails leaves them to be met at stops. */
+void cordbg_coreclr_starts_at(cordbg_runtime *runtime, uint64_t address);
 void cordbg_coreclr_starts_trap(cordbg_runtime *runtime);
 void cordbg_coreclr_starts_leave(cordbg_runtime *runtime);
 bool cordbg_coreclr_starts_is(const cordbg_runtime *runtime, const cordbg_event *event);

@@ -44,6 +44,9 @@
 
 /* How often the DAC host may crash over a runtime that starts. */
 #define CRASHES_MAX 5
+
+/* What the runtime calls for each thread that it takes in (thread-starts.c). */
+#define STARTS_EXPORT "__cxa_thread_atexit"
 /* For an event that was sent already. */
 #define CROSSED_MS 10000
 
@@ -157,8 +160,11 @@ find_throw(cordbg_runtime *runtime, cordbg_error *error)
 {
   runtime->throw_address =
       cordbg_export_find(read_target, runtime, runtime->throw_library, "__cxa_throw");
-  if (runtime->throw_address)
+  if (runtime->throw_address) {
+    cordbg_coreclr_starts_at(
+        runtime, cordbg_export_find(read_target, runtime, runtime->throw_library, STARTS_EXPORT));
     return S_OK;
+  }
   cordbg_modules *modules = NULL;
   cordbg_symbol symbol;
   HRESULT hr = cordbg_modules_create_for_target(runtime->target, &modules, error);
@@ -176,8 +182,9 @@ find_throw(cordbg_runtime *runtime, cordbg_error *error)
                           "no library of process %d exports __cxa_throw: the runtime's "
                           "notifications cannot be seen",
                           runtime->pid);
-  if (SUCCEEDED(hr))
-    cordbg_coreclr_starts_find(runtime, modules);
+  if (SUCCEEDED(hr) && cordbg_symbol_find(modules, "/libstdc++.so", STARTS_EXPORT,
+                                          CORDBG_SYMBOLS_EXPORTED, &symbol, NULL) == S_OK)
+    cordbg_coreclr_starts_at(runtime, symbol.address);
   cordbg_modules_destroy(modules);
   return hr;
 }

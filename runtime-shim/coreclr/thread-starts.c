@@ -28,7 +28,6 @@
 
 #include <unistd.h>
 
-#include "cordbg/native/symbols.h"
 #include "runtime-shim/coreclr/coreclr-private.h"
 
 enum { DESTRUCTORS_MAX = 16 }; /* that libcoreclr.so registers; one was seen */
@@ -59,13 +58,9 @@ cordbg_coreclr_free_starts(cordbg_runtime *runtime)
 }
 
 void
-cordbg_coreclr_starts_find(cordbg_runtime *runtime, cordbg_modules *modules)
+cordbg_coreclr_starts_at(cordbg_runtime *runtime, uint64_t address)
 {
-  cordbg_symbol symbol;
-
-  if (cordbg_symbol_find(modules, "/libstdc++.so", "__cxa_thread_atexit", CORDBG_SYMBOLS_EXPORTED,
-                         &symbol, NULL) == S_OK)
-    runtime->starts->address = symbol.address;
+  runtime->starts->address = address;
 }
 
 void
