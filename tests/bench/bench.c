@@ -123,6 +123,8 @@ show_time(char *text, size_t size, double ns, const char *unit)
     snprintf(text, size, "%.2f us", ns / 1e3);
   else if (strcmp(unit, "ms") == 0)
     snprintf(text, size, "%.3f ms", ns / 1e6);
+  else if (strcmp(unit, "MiB") == 0)
+    snprintf(text, size, "%.1f MiB", ns / (1 << 20));
   else
     snprintf(text, size, "%.1f ns", ns);
 }
@@ -151,8 +153,9 @@ print_row(const bench_job *job, double ours, double bare, unsigned int rounds)
   }
   met = job->ratio == BENCH_AT_LEAST ? ratio >= job->goal : ratio <= job->goal;
   if (bench.json) {
-    printf("%s\n  {\"row\": \"%s\", \"threads\": %u, \"rounds\": %u, \"figure_ns\": %.1f, ",
-           bench.rows ? "," : "", job->row, job->threads, rounds, ours);
+    printf("%s\n  {\"row\": \"%s\", \"threads\": %u, \"rounds\": %u, \"figure_%s\": %.1f, ",
+           bench.rows ? "," : "", job->row, job->threads, rounds,
+           strcmp(job->unit, "MiB") == 0 ? "bytes" : "ns", ours);
     if (job->ratio != BENCH_ALONE)
       printf("\"bare_ns\": %.1f, \"ratio\": %.3f, ", bare,
              job->ratio == BENCH_BEYOND ? ours / bare : ratio);
@@ -170,9 +173,15 @@ print_row(const bench_job *job, double ours, double bare, unsigned int rounds)
     snprintf(shown, sizeof(shown), "%+.0f ns", ratio);
   else if (job->ratio != BENCH_ALONE)
     snprintf(shown, sizeof(shown), "%.2f", ratio);
-  if (job->goal > 0)
+  if (job->goal > 0 && job->ratio == BENCH_ALONE) {
+    char most[32];
+
+    show_time(most, sizeof(most), job->goal, job->unit);
+    snprintf(goal, sizeof(goal), "%s %s: %s", kinds[job->ratio], most, met ? "met" : "MISSED");
+  } else if (job->goal > 0) {
     snprintf(goal, sizeof(goal), "%s %g%s: %s", kinds[job->ratio], job->goal,
-             job->ratio >= BENCH_BEYOND ? " ns" : "", met ? "met" : "MISSED");
+             job->ratio == BENCH_BEYOND ? " ns" : "", met ? "met" : "MISSED");
+  }
   printf("%-70s %3u %13s %13s %9s  %s\n", job->row, job->threads, figure, other, shown, goal);
   fflush(stdout);
 }

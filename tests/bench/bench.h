@@ -18,7 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The time of one unit of work in nanoseconds; negative: it failed (the program ends then). */
+/* The time of one unit of work in nanoseconds, or bytes; negative: it failed (the program ends
+ * then).
+ */
 typedef double (*bench_measure)(void *data);
 
 typedef enum bench_ratio {
@@ -30,7 +32,7 @@ typedef enum bench_ratio {
 
 typedef struct bench_job {
   const char *row;
-  const char *unit;     /* "ns", "us", "ms": how times are shown; "/s": as throughput */
+  const char *unit; /* "ns", "us", "ms": how times are shown; "/s": as throughput; "MiB": bytes */
   unsigned int threads; /* of the target, or that read */
   bench_ratio ratio;
   double goal; /* 0: none */

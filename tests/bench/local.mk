@@ -7,6 +7,7 @@ include tests/bench/memory.mk
 include tests/bench/metadata.mk
 include tests/bench/session.mk
 include tests/bench/net.mk
+include tests/bench/idle.mk
 
 EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)
