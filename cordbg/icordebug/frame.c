@@ -82,6 +82,30 @@ il_offset_at(const cordbg_rt_map *map, size_t count, uint32_t offset,
   return 0;
 }
 
+/*
+ * Where several IL offsets begin at one instruction, or 0 has none of its own, a thread that stands
+ * at a breakpoint stands at the breakpoint's offset.
+ */
+static void
+prefer_breakpoint(cordbg_method_frame *self, const cordbg_rt_map *map, size_t count, uint64_t pc)
+{
+  const cordbg_site *site = g_hash_table_lookup(self->session->sites, GSIZE_TO_POINTER(pc));
+  for (guint i = 0; site != NULL && i < site->breakpoints->len; i++) {
+    const cordbg_breakpoint *breakpoint = site->breakpoints->pdata[i];
+    bool here = breakpoint->offset == 0;
+    if (breakpoint->native.id != 0 || breakpoint->function->method.token != self->code.token)
+      continue;
+    for (size_t m = 0; m < count && !here; m++)
+      here = map[m].native_start == self->native_offset && map[m].il >= 0 &&
+             (uint32_t)map[m].il == breakpoint->offset;
+    if (here) {
+      self->il_offset = breakpoint->offset;
+      self->mapping = MAPPING_EXACT;
+      return;
+    }
+  }
+}
+
 static HRESULT
 function_of(const cordbg_method_frame *self, cordbg_function **ret, cordbg_error *error)
 {
@@ -128,9 +152,12 @@ cordbg_method_frame_new(cordbg_thread *thread, const cordbg_frame *frame, bool i
     cordbg_object_unref(self);
     return S_FALSE;
   }
-  if (SUCCEEDED(session->ops->il_map(session->runtime, code.id, &map, &count, NULL)))
+  if (SUCCEEDED(session->ops->il_map(session->runtime, code.id, &map, &count, NULL))) {
     self->il_offset =
         il_offset_at(map, count, self->native_offset - frame->returns, &self->mapping);
+    if (innermost)
+      prefer_breakpoint(self, map, count, pc);
+  }
   g_free(map);
   *ret = (ICorDebugFrame *)(void *)&self->as_il.iface;
   return S_OK;

@@ -257,7 +257,7 @@ on_breakpoint(void *data, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoi
 
 static mdMethodDef
 set_breakpoint(const char *type_name, const char *name, ICorDebugModule *module,
-               IMetaDataImport *import)
+               IMetaDataImport *import, bool unbroken)
 {
   WCHAR wide_type[256], wide[256];
   ICorDebugFunction *function = NULL;
@@ -270,7 +270,7 @@ set_breakpoint(const char *type_name, const char *name, ICorDebugModule *module,
       FAILED(IMetaDataImport_FindMethod(import, type, wide, NULL, 0, &method)) ||
       FAILED(ICorDebugModule_GetFunctionFromToken(module, method, &function)))
     return 0;
-  if (SUCCEEDED(ICorDebugFunction_CreateBreakpoint(function, &breakpoint)))
+  if (!unbroken && SUCCEEDED(ICorDebugFunction_CreateBreakpoint(function, &breakpoint)))
     ICorDebugFunctionBreakpoint_Release(breakpoint);
   ICorDebugFunction_Release(function);
   return method;
@@ -283,8 +283,13 @@ on_load_module(void *data, ICorDebugModule *module)
   IMetaDataImport *import = NULL;
   if (a->type != NULL && SUCCEEDED(ICorDebugModule_GetMetaDataInterface(
                              module, &IID_IMetaDataImport, (IUnknown **)&import))) {
-    mdMethodDef token = set_breakpoint(a->type, a->method, module, import);
-    mdMethodDef also = a->also != NULL ? set_breakpoint(a->type, a->also, module, import) : 0;
+    mdMethodDef token = set_breakpoint(a->type, a->method, module, import, a->unbroken);
+    mdMethodDef also =
+        a->also != NULL ? set_breakpoint(a->type, a->also, module, import, a->unbroken) : 0;
+    if (token != 0 && a->module == NULL) {
+      ICorDebugModule_AddRef(module);
+      a->module = module;
+    }
     a->method_token = token != 0 ? token : a->method_token;
     a->also_token = also != 0 ? also : a->also_token;
     IMetaDataImport_Release(import);
@@ -385,6 +390,8 @@ adapter_new(bool to_attach)
 void
 adapter_free(adapter *a)
 {
+  if (a->module != NULL)
+    ICorDebugModule_Release(a->module);
   if (a->process != NULL)
     ICorDebugProcess_Release(a->process);
   if (a->cordebug != NULL)

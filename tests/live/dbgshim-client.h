@@ -106,6 +106,7 @@ struct adapter {
   bool attach;
   const char *type, *method; /* gets a breakpoint in each module that has it */
   const char *also;          /* so does this method of the type; NULL: none */
+  bool unbroken;             /* the method gets none after all: its module and token are told */
   /* On the callback's thread, at a hit. false: stays stopped. May be NULL. */
   bool (*at_hit)(adapter *a, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint);
   void *data;
@@ -116,6 +117,7 @@ struct adapter {
   bool exited;
   int modules, hits;
   mdMethodDef method_token, also_token;
+  ICorDebugModule *module;   /* owned: the first that has the method; NULL: none yet */
   mdMethodDef hit_tokens[4]; /* whose hits the first ones were */
   ICorDebug *cordebug;
   ICorDebugProcess *process;

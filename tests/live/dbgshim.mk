@@ -3,6 +3,8 @@
 # cordbg's, and has a waitpid of its own.
 if HAVE_CMOCKA
 check_PROGRAMS += tests/live/test-dbgshim tests/live/test-startup-net tests/live/startup-host
+check_PROGRAMS += tests/live/test-dbgshim-stops
+TESTS += tests/live/test-dbgshim-stops
 check_PROGRAMS += tests/live/test-coreclr-hardmode tests/live/test-mscordbi-oracle
 TESTS += tests/live/test-dbgshim tests/live/test-startup-net tests/live/test-coreclr-hardmode
 TESTS += tests/live/test-mscordbi-oracle
@@ -12,6 +14,12 @@ tests_live_test_dbgshim_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/sampl
 tests_live_test_dbgshim_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 tests_live_test_dbgshim_LDFLAGS = $(AM_LDFLAGS) -rdynamic
 tests_live_test_dbgshim_LDADD = $(CMOCKA_LIBS) -lpthread -ldl
+
+tests_live_test_dbgshim_stops_SOURCES = tests/live/dbgshim-stops.c $(dbgshim_client)
+tests_live_test_dbgshim_stops_CPPFLAGS = $(tests_live_test_dbgshim_CPPFLAGS)
+tests_live_test_dbgshim_stops_CFLAGS = $(tests_live_test_dbgshim_CFLAGS)
+tests_live_test_dbgshim_stops_LDFLAGS = $(tests_live_test_dbgshim_LDFLAGS)
+tests_live_test_dbgshim_stops_LDADD = $(tests_live_test_dbgshim_LDADD)
 
 tests_live_test_startup_net_SOURCES = tests/live/startup-net.c $(dbgshim_client)
 tests_live_test_startup_net_CPPFLAGS = $(tests_live_test_dbgshim_CPPFLAGS)
