@@ -27,7 +27,7 @@
 #define PIECES_MAX 65536u
 /* One read spans pieces with no more than this between them: it costs less than another read. Less
  * than a page: so all pages of a span hold something of a piece. */
-#define GAP_MAX 1024u
+#define GAP_MAX 4095u
 
 static int
 slot_of(cordbg_dac_kind kind)
