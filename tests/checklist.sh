@@ -6,8 +6,8 @@
 set -eu
 source=${srcdir:-.}
 
-# Rows that are due so far: 29 and 41 have no test yet for all that they ask.
-due="1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 30 31 32 33 34 35 36 37 38
+# Rows that are due so far: 41 has no test yet for all that it asks.
+due="1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38
 39 40 42 43 44 45 46"
 
 names=$(grep -rhoE --include='*.c' '\brow(s)?_[0-9]+(_[0-9]+)*_[a-z0-9_]*' "$source/tests" | sort -u)

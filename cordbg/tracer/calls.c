@@ -161,10 +161,9 @@ wait_in_call(cordbg_tracing *tracing, uint64_t deadline)
   struct timespec timeout = {.tv_sec = (time_t)(left / 1000000000u),
                              .tv_nsec = (long)(left % 1000000000u)};
   struct pollfd polled[] = {{.fd = tracing->client_fd, .events = POLLIN},
-                            {.fd = tracing->request_fd, .events = 0}};
-  sigset_t none;
-  sigemptyset(&none);
-  if (ppoll(polled, 2, &timeout, &none) > 0)
+                            {.fd = tracing->request_fd, .events = 0},
+                            {.fd = -1}};
+  if (cordbg_tracing_sleep(tracing, polled, 3, &timeout) > 0)
     tracing->ending = true; /* the client died, or closed its end */
 }
 

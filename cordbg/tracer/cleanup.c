@@ -77,6 +77,16 @@ let_all_go(cordbg_tracing *tracing)
 }
 
 void
+cordbg_tracing_put_bytes_back(cordbg_tracing *tracing)
+{
+  if (tracing->target == NULL || tracing->session == CORDBG_SESSION_GONE || tracing->exited)
+    return;
+  cordbg_patches_restore_all(&tracing->patches, &tracing->space);
+  cordbg_patch_publisher_set_gone(tracing->patches.publisher, CORDBG_GONE_DETACHED);
+  write_words(tracing);
+}
+
+void
 cordbg_tracing_cleanup(cordbg_tracing *tracing)
 {
   if (tracing->target == NULL || tracing->session == CORDBG_SESSION_GONE)
@@ -103,7 +113,7 @@ cordbg_tracing_cleanup(cordbg_tracing *tracing)
       tracing->ending = true;
       break;
     }
-    cordbg_tracing_wait_child(PATIENCE_NS / 10);
+    cordbg_tracing_wait_child(tracing, PATIENCE_NS / 10);
   }
   tracing->session = CORDBG_SESSION_GONE;
 }

@@ -32,13 +32,12 @@ cordbg_tracing_now(void)
 }
 
 void
-cordbg_tracing_wait_child(uint64_t timeout_ns)
+cordbg_tracing_wait_child(const cordbg_tracing *tracing, uint64_t timeout_ns)
 {
   struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000u),
                              .tv_nsec = (long)(timeout_ns % 1000000000u)};
-  sigset_t none;
-  sigemptyset(&none);
-  ppoll(NULL, 0, &timeout, &none);
+  struct pollfd polled;
+  cordbg_tracing_sleep(tracing, &polled, 1, &timeout);
 }
 
 /* ---- The queue of reports ---- */
@@ -82,6 +81,10 @@ queue_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, const cordbg_patch *pa
   tracee->hit_serial = patch->serial;
   tracee->told_layers = 0;
   tracee->steps = false; /* the trap came first */
+  /* At once: should this process be killed, the thread executes its own instruction (guard.c). */
+  if (tracee->at_sigtrap && tracee->registers_dirty &&
+      ptrace(PTRACE_POKEUSER, tracee->tid, offsetof(struct user, regs.rip), patch->address) == 0)
+    tracee->registers_dirty = false;
   cordbg_tracing_queue(tracing, tracee, CORDBG_REPORT_HIT);
 }
 

@@ -7,6 +7,7 @@ cordbg_tracer_cordbg_tracer_SOURCES = \
 	cordbg/tracer/cleanup.c \
 	cordbg/tracer/events.c \
 	cordbg/tracer/forks.c \
+	cordbg/tracer/guard.c \
 	cordbg/tracer/main.c \
 	cordbg/tracer/outgoing.c \
 	cordbg/tracer/patches.c \

@@ -25,6 +25,8 @@
  *   - children that are not the target are never held.
  *   - nothing that the client sends is trusted; nothing that the target holds is.
  *
+ * A second process, the guard, watches this one for a sudden end (guard.c).
+ *
  * Waiting: it sleeps in one ppoll for all. Only while the target stands still does it look for the
  * next request for some microseconds first (looks_on).
  */
@@ -42,14 +44,16 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define LOOK_NS 60000u
 
 static volatile sig_atomic_t end_requested;
-/* A SIGCHLD came. It is let in while ppoll sleeps only, and stays pending until then. */
-static volatile sig_atomic_t child_changed;
+/* A SIGCHLD came. It stays blocked, and is read where the process sleeps: a signal that is
+   delivered would be a stop for the guard to answer. */
+static bool child_changed;
 
 static void
 on_end_signal(int number)
@@ -65,13 +69,6 @@ cordbg_tracing_end_requested(void)
 }
 
 static void
-on_child_signal(int number)
-{
-  (void)number;
-  child_changed = 1;
-}
-
-static void
 set_handler(int number, void (*handler)(int))
 {
   struct sigaction action = {.sa_handler = handler};
@@ -79,12 +76,11 @@ set_handler(int number, void (*handler)(int))
   sigaction(number, &action, NULL);
 }
 
-/* All signals that matter are blocked, but while ppoll sleeps. */
+/* All signals that matter are blocked, but while ppoll sleeps; SIGCHLD then too. */
 static void
 set_signals(void)
 {
   sigset_t blocked;
-  set_handler(SIGCHLD, on_child_signal);
   set_handler(SIGTERM, on_end_signal);
   set_handler(SIGHUP, on_end_signal);
   set_handler(SIGINT, on_end_signal);
@@ -97,14 +93,35 @@ set_signals(void)
   sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
+int
+cordbg_tracing_sleep(const cordbg_tracing *tracing, struct pollfd *polled, unsigned count,
+                     const struct timespec *timeout)
+{
+  struct signalfd_siginfo told;
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  polled[count - 1] = (struct pollfd){.fd = tracing->child_fd, .events = POLLIN};
+  int ready = ppoll(polled, count, timeout, &child);
+  if (ready <= 0 || polled[count - 1].revents == 0)
+    return ready;
+  child_changed = true;
+  (void)!read(tracing->child_fd, &told, sizeof told);
+  return ready - 1;
+}
+
 static bool
 set_up(cordbg_tracing *tracing)
 {
   cordbg_error error = {0};
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
   *tracing = (cordbg_tracing){.request_fd = CORDBG_TRACER_FD_REQUEST,
                               .managed_fd = CORDBG_TRACER_FD_MANAGED,
                               .unmanaged_fd = CORDBG_TRACER_FD_UNMANAGED,
                               .client_fd = CORDBG_TRACER_FD_CLIENT,
+                              .child_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK),
                               .space = CORDBG_SPACE_NONE};
   tracing->outgoing_tail = &tracing->outgoing;
   tracing->reports_tail = &tracing->reports;
@@ -113,7 +130,8 @@ set_up(cordbg_tracing *tracing)
   cpu_set_t cpus;
   tracing->cpus = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
   tracing->emulate_cache = calloc(1, sizeof *tracing->emulate_cache);
-  if (tracing->packet == NULL || tracing->answer == NULL || tracing->emulate_cache == NULL)
+  if (tracing->packet == NULL || tracing->answer == NULL || tracing->emulate_cache == NULL ||
+      tracing->child_fd < 0)
     return false;
   if (FAILED(cordbg_patches_init(&tracing->patches, &tracing->statistics, &error))) {
     fprintf(stderr, "cordbg-tracer: %s\n", error.sentence);
@@ -158,15 +176,14 @@ progress(cordbg_tracing *tracing)
 static bool
 sleep_until_something(cordbg_tracing *tracing)
 {
-  sigset_t none;
   struct pollfd polled[] = {
       {.fd = tracing->client_fd, .events = POLLIN},
       {.fd = tracing->request_fd, .events = POLLIN},
       {.fd = tracing->managed_fd, .events = tracing->outgoing != NULL ? POLLOUT : 0},
       {.fd = tracing->unmanaged_fd, .events = tracing->outgoing != NULL ? POLLOUT : 0},
+      {.fd = -1},
   };
-  sigemptyset(&none);
-  if (ppoll(polled, sizeof polled / sizeof polled[0], NULL, &none) <= 0)
+  if (cordbg_tracing_sleep(tracing, polled, sizeof polled / sizeof polled[0], NULL) <= 0)
     return false;
   if (polled[0].revents != 0)
     tracing->ending = true; /* the client is dead, whoever else still holds its socket */
@@ -208,7 +225,7 @@ run(cordbg_tracing *tracing)
   uint64_t look_until = 0;
   while (!tracing->ending && !end_requested) {
     if (child_changed) {
-      child_changed = 0;
+      child_changed = false;
       cordbg_tracing_take_changes(tracing);
     }
     progress(tracing);
@@ -228,13 +245,19 @@ main(void)
 {
   static cordbg_tracing tracing;
   prctl(PR_SET_NAME, "cordbg-tracer");
-  /* A core file of the tracer would hold the target's memory. */
-  prctl(PR_SET_DUMPABLE, 0);
   set_signals();
   setsid();
-  if (!set_up(&tracing))
+  cordbg_guard_start(&tracing);
+  bool ready = set_up(&tracing);
+  cordbg_guard_await();
+  /* A core file of the tracer would hold the target's memory. */
+  prctl(PR_SET_DUMPABLE, 0);
+  if (ready) {
+    run(&tracing);
+    cordbg_tracing_cleanup(&tracing);
+  }
+  cordbg_guard_end();
+  if (!ready)
     return 1;
-  run(&tracing);
-  cordbg_tracing_cleanup(&tracing);
   return 0;
 }

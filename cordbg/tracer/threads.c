@@ -278,7 +278,7 @@ cordbg_tracing_stop_all(cordbg_tracing *tracing)
       continue;
     if (tracing->moving == 0)
       break;
-    cordbg_tracing_wait_child(STOP_PATIENCE_NS);
+    cordbg_tracing_wait_child(tracing, STOP_PATIENCE_NS);
     if (cordbg_tracing_now() > patience) {
       look_at_the_late(tracing);
       patience = cordbg_tracing_now() + STOP_PATIENCE_NS;
@@ -340,7 +340,7 @@ cordbg_tracee_await(cordbg_tracing *tracing, int tid)
       return true;
     if (cordbg_tracing_take_stops(tracing) || cordbg_tracing_take_exits(tracing))
       continue;
-    cordbg_tracing_wait_child(STOP_PATIENCE_NS);
+    cordbg_tracing_wait_child(tracing, STOP_PATIENCE_NS);
     if (cordbg_tracing_now() > patience) {
       if (tracee->process == NULL ||
           cordbg_tracee_is_uninterruptible(tracee->process->pid, tracee->tid))

@@ -7,12 +7,14 @@
 #ifndef CORDBG_TRACER_TRACING_H
 #define CORDBG_TRACER_TRACING_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/user.h>
+#include <time.h>
 
 #include "cordbg/memory/patch-table.h"
 #include "cordbg/tracer/emulate.h"
@@ -139,6 +141,7 @@ typedef enum cordbg_session_state {
 struct cordbg_tracing {
   /* the client */
   int request_fd, managed_fd, unmanaged_fd, client_fd;
+  int child_fd; /* signalfd of SIGCHLD */
   uint32_t wanted; /* CORDBG_WANT_* */
   uint64_t own_start, own_end; /* CORDBG_REQUEST_OWN_TRAPS */
   uint64_t wanted_signals;
@@ -193,6 +196,10 @@ struct cordbg_tracing {
 uint64_t cordbg_tracing_now(void); /* monotonic, nanoseconds */
 
 bool cordbg_tracing_end_requested(void); /* a signal asked for the end */
+/* Sleeps until one of the descriptors is ready, a child changes or a signal comes; NULL: no limit.
+   What ppoll answers for the descriptors, of which the last one is this function's to set. */
+int cordbg_tracing_sleep(const cordbg_tracing *tracing, struct pollfd *polled, unsigned count,
+                         const struct timespec *timeout);
 
 /* ---- threads.c ---- */
 cordbg_tracee *cordbg_tracee_find(const cordbg_tracing *tracing, int tid);
@@ -236,7 +243,7 @@ bool cordbg_tracing_take_changes(cordbg_tracing *tracing);
 /* Takes every exit that is there. */
 bool cordbg_tracing_take_exits(cordbg_tracing *tracing);
 /* Sleeps until a child of the tracer changes, at most timeout_ns. */
-void cordbg_tracing_wait_child(uint64_t timeout_ns);
+void cordbg_tracing_wait_child(const cordbg_tracing *tracing, uint64_t timeout_ns);
 /* Queues what a thread has to report; its hit's address and patch are set by the caller. */
 void cordbg_tracing_queue(cordbg_tracing *tracing, cordbg_tracee *tracee,
                           cordbg_tracee_report report);
@@ -303,6 +310,15 @@ HRESULT cordbg_tracing_call(cordbg_tracing *tracing, const cordbg_request_call *
 /* ---- cleanup.c ---- */
 /* Ends the tracing: bytes, threads, words, detach. `reason` is a CORDBG_GONE_*. */
 void cordbg_tracing_cleanup(cordbg_tracing *tracing);
+/* The part of it that needs no thread of the target to stop: memory only. */
+void cordbg_tracing_put_bytes_back(cordbg_tracing *tracing);
+
+/* ---- guard.c ---- */
+void cordbg_guard_start(cordbg_tracing *tracing);
+/* Until it watches, or will not. */
+void cordbg_guard_await(void);
+/* The session has ended in good order. */
+void cordbg_guard_end(void);
 
 /* ---- requests.c ---- */
 /* Takes one request if there is one. true: there was. */

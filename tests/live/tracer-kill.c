@@ -2,6 +2,7 @@
 /*
  * Row 28: the client is SIGKILLed at a random moment. No trap is left in the target, no thread
  * stays stopped, it goes on, and it can be attached to again. CORDBG_KILLS: how often (50).
+ * Row 29: the same of the tracer, whose guard puts the bytes back.
  */
 #include "config.h"
 
@@ -215,6 +216,183 @@ row_28_the_tracer_is_asked_to_end(void **state)
   }
 }
 
+/* ---- The tracer's death ---- */
+
+static void
+kill_the_tracer(test_session *s)
+{
+  int tracer = cordbg_tracer_tracer_pid(s->tracer);
+  struct pollfd polled = {.fd = (int)syscall(SYS_pidfd_open, tracer, 0), .events = POLLIN};
+  assert_true(polled.fd >= 0);
+  kill(tracer, SIGKILL);
+  assert_int_equal(poll(&polled, 1, 60000), 1);
+  close(polled.fd);
+}
+
+static void
+check_unharmed(test_session *s)
+{
+  assert_true(is_free(s->pid));
+  assert_int_not_equal(raw_byte(s, at(kill_add)), CORDBG_TRAP);
+  assert_int_not_equal(raw_byte(s, at(kill_sse)), CORDBG_TRAP);
+  for (int thread = 0; thread < 3; thread++)
+    await_long(&s->stage->count[thread], s->stage->count[thread] + 10);
+  assert_int_equal(s->stage->result, 0);
+}
+
+static void
+check_session_over(test_session *s)
+{
+  cordbg_event event;
+  /* Events that were sent before it died come first. */
+  HRESULT hr = S_OK;
+  while (hr == S_OK)
+    hr = cordbg_tracer_next_event(s->tracer, CORDBG_CHANNEL_MANAGED, 60000, &event, &s->error);
+  assert_int_equal(hr, CORDBG_E_PROCESS_TERMINATED);
+  assert_int_equal(cordbg_tracer_stop(s->tracer, NULL, &s->error), CORDBG_E_PROCESS_TERMINATED);
+}
+
+/* Emulated and stepped in place. */
+static void
+row_29_the_tracer_is_killed_while_threads_stand_at_hits(void **state)
+{
+  (void)state;
+  const uint64_t sites[2] = {at(kill_add), at(kill_sse)};
+  srand(test_seed());
+  for (int i = 0; i < 30; i++) {
+    test_session s;
+    session_begin(&s, work_body, 3);
+    plant(&s, CORDBG_LAYER_MANAGED, sites[0]);
+    plant(&s, CORDBG_LAYER_NATIVE, sites[1]);
+    for (int hits = rand() % 20; hits > 0; hits--) {
+      next_event(&s);
+      go_on(&s);
+    }
+    next_event(&s);
+    kill_the_tracer(&s);
+    check_unharmed(&s);
+    check_session_over(&s);
+    session_attach(&s); /* another one is as good */
+    plant(&s, CORDBG_LAYER_MANAGED, sites[0]);
+    next_hit(&s, sites[0]);
+    session_end(&s);
+  }
+}
+
+/* Nothing was seen to be wrong with a session whose tracer was stopped and went on. */
+static void
+a_tracer_that_is_stopped_and_continued_works_on(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, work_body, 3);
+  int tracer = cordbg_tracer_tracer_pid(s.tracer);
+  plant(&s, CORDBG_LAYER_MANAGED, at(kill_add));
+  for (int i = 0; i < 5; i++) {
+    kill(tracer, SIGSTOP);
+    while (state_of(tracer) != 'T' && state_of(tracer) != 't')
+      sched_yield();
+    kill(tracer, SIGCONT);
+    next_hit(&s, at(kill_add));
+    go_on(&s);
+  }
+  session_end(&s);
+}
+
+/* A program that nobody calls into the traps of, at the moment. */
+static void *
+wait_then_work(void *data)
+{
+  the_stage->ready++;
+  while (!the_stage->go)
+    poll(NULL, 0, 1);
+  return work(data);
+}
+
+static void
+late_body(test_stage *stage)
+{
+  pthread_t thread;
+  the_stage = stage;
+  for (long i = 0; i < 3; i++)
+    pthread_create(&thread, NULL, wait_then_work, (void *)(intptr_t)i);
+  pause();
+}
+
+static void
+row_29_the_tracer_is_killed_over_traps_that_are_seldom_hit(void **state)
+{
+  (void)state;
+  for (int i = 0; i < 30; i++) {
+    test_session s;
+    session_begin(&s, late_body, 3);
+    plant(&s, CORDBG_LAYER_MANAGED, at(kill_add));
+    plant(&s, CORDBG_LAYER_INTERNAL, at(kill_sse));
+    if (i % 2 == 0) {
+      halt(&s);
+      s.stage->go = 1;
+    }
+    kill_the_tracer(&s);
+    s.stage->go = 1;
+    check_unharmed(&s);
+    check_session_over(&s);
+    session_end(&s);
+  }
+}
+
+/*
+ * Under traps that are hit all the time. A thread that ran into one a moment before, which the
+ * tracer did not take yet, gets its SIGTRAP; nothing worse happens. CORDBG_KILLS: how often (50).
+ */
+static void
+row_29_the_tracer_is_killed_at_any_moment(void **state)
+{
+  (void)state;
+  const char *wanted = getenv("CORDBG_KILLS");
+  int kills = wanted != NULL ? atoi(wanted) : 50, lived = 0;
+  srand(test_seed());
+  for (int i = 0; i < kills; i++) {
+    test_session s;
+    int status;
+    session_fork(&s, work_body);
+    await_int(&s.stage->ready, 3);
+    fflush(NULL);
+    int client = fork();
+    if (client == 0)
+      be_client(s.pid, s.stage, 0);
+    await_long(&s.stage->count[CLIENT_STEPS], 3 + rand() % STEPS_OF_INTEREST);
+    for (int j = rand() % 100; j > 0; j--)
+      sched_yield();
+    int end = (int)syscall(SYS_pidfd_open, s.stage->tid, 0);
+    struct pollfd polled = {.fd = end, .events = POLLIN};
+    assert_true(end >= 0);
+    kill(s.stage->tid, SIGKILL);
+    assert_int_equal(poll(&polled, 1, 60000), 1);
+    close(end);
+    kill(client, SIGKILL);
+    assert_int_equal(waitpid(client, NULL, 0), client);
+    /* It dies of the signal as the tracer lets go, or not at all. */
+    bool lives = true;
+    for (int thread = 0; lives && thread < 3; thread++) {
+      long count = s.stage->count[thread];
+      while (lives && s.stage->count[thread] < count + 10) {
+        lives = waitpid(s.pid, &status, WNOHANG) == 0;
+        sched_yield();
+      }
+    }
+    if (lives) {
+      check_unharmed(&s);
+      lived++;
+    } else {
+      if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGTRAP)
+        fail_msg("kill %d: the target ended with status 0x%x", i, status);
+      s.pid = 0;
+    }
+    session_end(&s);
+  }
+  printf("%d of %d targets lived\n", lived, kills);
+}
+
 static void
 row_30_the_target_is_killed_while_its_bytes_go_back(void **state)
 {
@@ -240,6 +418,10 @@ main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(row_28_the_client_is_killed_at_any_moment),
       cmocka_unit_test(row_28_the_tracer_is_asked_to_end),
+      cmocka_unit_test(row_29_the_tracer_is_killed_while_threads_stand_at_hits),
+      cmocka_unit_test(row_29_the_tracer_is_killed_over_traps_that_are_seldom_hit),
+      cmocka_unit_test(row_29_the_tracer_is_killed_at_any_moment),
+      cmocka_unit_test(a_tracer_that_is_stopped_and_continued_works_on),
       cmocka_unit_test(row_30_the_target_is_killed_while_its_bytes_go_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
