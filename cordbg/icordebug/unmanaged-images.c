@@ -22,6 +22,7 @@ typedef struct remote_map {
 struct cordbg_native_images {
   cordbg_target *target;   /* the modules hold a reference */
   cordbg_modules *modules; /* as of the last update */
+  bool fresh;              /* made of the stop in progress: not to be updated at once */
   GArray *told;            /* cordbg_native_image */
 };
 
@@ -35,6 +36,7 @@ cordbg_native_images_create(cordbg_target *target, cordbg_native_images **ret, c
   cordbg_native_images *images = g_new0(cordbg_native_images, 1);
   images->target = target;
   images->modules = modules;
+  images->fresh = true;
   images->told = g_array_new(FALSE, FALSE, sizeof(cordbg_native_image));
   *ret = images;
   return S_OK;
@@ -110,10 +112,12 @@ cordbg_native_images_update(cordbg_native_images *images, GArray *loaded, GArray
 {
   cordbg_linker linker = {0};
   const cordbg_module *program;
+  bool fresh = images->fresh;
+  images->fresh = false;
   if (cordbg_linker_read(images->modules, &linker, NULL) == S_OK &&
       (linker.state == CORDBG_LINKER_ADDING || linker.state == CORDBG_LINKER_DELETING))
     return S_FALSE;
-  HRESULT hr = cordbg_modules_update(images->modules, error);
+  HRESULT hr = fresh ? S_OK : cordbg_modules_update(images->modules, error);
   if (FAILED(hr))
     return hr;
   for (guint i = images->told->len; i-- > 0;) {

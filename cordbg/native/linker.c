@@ -16,6 +16,7 @@
 
 #define AUXV_MAX 64u
 #define DYNAMIC_MAX 1024u
+#define DYNAMIC_PIECE 32u
 
 /* As glibc and musl lay it out. */
 typedef struct remote_debug {
@@ -83,15 +84,22 @@ cordbg_auxv_read(int pid, cordbg_auxv *ret, cordbg_error *error)
 static bool
 find_debug(const cordbg_modules *modules, const cordbg_module *program, uint64_t *value)
 {
-  for (size_t i = 0; i < DYNAMIC_MAX; i++) {
-    Elf64_Dyn entry;
+  Elf64_Dyn entries[DYNAMIC_PIECE];
+  size_t known = 0; /* of entries that were read at once */
 
-    if (!modules->memory.read(modules->memory.data, program->dynamic + i * sizeof(entry), &entry,
-                              sizeof(entry)) ||
-        entry.d_tag == DT_NULL)
+  for (size_t i = 0; i < DYNAMIC_MAX; i++) {
+    Elf64_Dyn *entry = &entries[i % DYNAMIC_PIECE];
+    uint64_t address = program->dynamic + i * sizeof(*entry);
+
+    if (i % DYNAMIC_PIECE == 0 &&
+        modules->memory.read(modules->memory.data, address, entries, sizeof(entries)))
+      known = i + DYNAMIC_PIECE;
+    if (i >= known && !modules->memory.read(modules->memory.data, address, entry, sizeof(*entry)))
       return false;
-    if (entry.d_tag == DT_DEBUG) {
-      *value = entry.d_un.d_ptr;
+    if (entry->d_tag == DT_NULL)
+      return false;
+    if (entry->d_tag == DT_DEBUG) {
+      *value = entry->d_un.d_ptr;
       return true;
     }
   }
