@@ -201,6 +201,15 @@ typedef struct cordbg_runtime_ops {
                      cordbg_runtime **ret, cordbg_error *error);
 
   /*
+   * Both optional. expect: a prepare(launched == 0) of this process, as detect just saw it, is about
+   * to come; what takes time and needs neither the tracer nor a stop is begun, and the call returns
+   * at once. What comes is the same without it. dismiss, once, after the prepare or instead of it:
+   * ends what no prepare made use of; takes what expect gave, 0 is allowed. Any thread, no lock.
+   */
+  uint64_t (*expect)(int pid, const cordbg_runtime_info *info);
+  void (*dismiss)(uint64_t expectation);
+
+  /*
    * Ends the session in the target: it is inert afterwards (no callbacks, no traps, no thread).
    * alive == 0: the target is gone, only free. The tracer still has to detach.
    */

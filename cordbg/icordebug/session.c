@@ -461,12 +461,35 @@ session_take_hold(cordbg_session *session, int pid, cordbg_session **ret, cordbg
   return hr;
 }
 
+/* found: what find_shim said, with the error `refused`. */
+static HRESULT
+attach_tracer(cordbg_session *session, int pid, HRESULT found, const cordbg_error *refused,
+              cordbg_error *error)
+{
+  cordbg_tracer *tracer = NULL;
+  HRESULT hr = cordbg_tracer_start(&tracer, error);
+  if (FAILED(hr))
+    return hr;
+  hr = cordbg_tracer_attach(tracer, pid, error);
+  if (SUCCEEDED(hr) && found != S_OK) {
+    cordbg_tracer_detach(tracer, NULL);
+    hr = FAILED(found) ? refused->hr : CORDBG_E_NOT_CLR;
+    if (error && FAILED(found))
+      *error = *refused;
+    else if (!FAILED(found))
+      hr = say_not_managed(pid, error);
+  }
+  if (SUCCEEDED(hr))
+    return session_take_tracer(session, tracer, pid, error);
+  cordbg_tracer_destroy(tracer);
+  return hr;
+}
+
 HRESULT
 cordbg_session_attach(cordbg_cordebug *cordebug, int pid, bool interop, cordbg_session **ret,
                       cordbg_error *error)
 {
   cordbg_session *session = session_new(cordebug, interop);
-  cordbg_tracer *tracer = NULL;
   cordbg_error refused = {.hr = S_OK};
 
   HRESULT held = session_take_hold(session, pid, ret, error);
@@ -475,34 +498,25 @@ cordbg_session_attach(cordbg_cordebug *cordebug, int pid, bool interop, cordbg_s
   /* Who is not managed is left in peace. Where looking is not possible (no such process, no
    * permission) the tracer's own error says more than the shim's. */
   HRESULT found = find_shim(session, pid, &refused);
+  const cordbg_runtime_ops *ops = found == S_OK ? session->ops : NULL;
+  uint64_t expectation = 0;
   char path[32];
   snprintf(path, sizeof path, "/proc/%d", pid);
   HRESULT hr = found == S_FALSE && access(path, F_OK) == 0 ? say_not_managed(pid, error) : S_OK;
+  if (ops != NULL && ops->expect != NULL)
+    expectation = ops->expect(pid, &session->info);
   if (SUCCEEDED(hr))
-    hr = cordbg_tracer_start(&tracer, error);
+    hr = attach_tracer(session, pid, found, &refused, error);
   if (SUCCEEDED(hr)) {
-    hr = cordbg_tracer_attach(tracer, pid, error);
-    if (SUCCEEDED(hr) && found != S_OK) {
-      cordbg_tracer_detach(tracer, NULL);
-      hr = FAILED(found) ? refused.hr : CORDBG_E_NOT_CLR;
-      if (error && FAILED(found))
-        *error = refused;
-      else if (!FAILED(found))
-        hr = say_not_managed(pid, error);
-    }
-    if (FAILED(hr))
-      cordbg_tracer_destroy(tracer);
-    else
-      hr = session_take_tracer(session, tracer, pid, error);
-  }
-  if (FAILED(hr)) {
+    GArray *events = g_array_new(FALSE, FALSE, sizeof(cordbg_event));
+    hr = session_finish(session, events, ret, error);
+    g_array_free(events, TRUE);
+  } else {
     session->life = CORDBG_LIFE_OVER;
     cordbg_session_unref(session);
-    return hr;
   }
-  GArray *events = g_array_new(FALSE, FALSE, sizeof(cordbg_event));
-  hr = session_finish(session, events, ret, error);
-  g_array_free(events, TRUE);
+  if (expectation != 0)
+    ops->dismiss(expectation);
   return hr;
 }
 

@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 /* Room for more than 5,000,000 full chunks' entries; a larger count is a corrupt root. */
 #define CHUNKS_MAX (CORDBG_PATCH_TABLE_SIZE / sizeof(cordbg_patch_chunk_ref))
@@ -36,15 +36,14 @@ load32(const uint32_t *word)
 HRESULT
 cordbg_patch_table_map(cordbg_patch_table *table, int fd, cordbg_error *error)
 {
-  struct stat status;
-  if (fstat(fd, &status) < 0)
+  off_t length = lseek(fd, 0, SEEK_END); /* fstat is a call that the DAC host may not make */
+  if (length < 0)
     return cordbg_error_set_errno(error, errno, 0, "the patch table cannot be looked at");
-  if (status.st_size < (off_t)sizeof(cordbg_patch_header) ||
-      status.st_size > (off_t)CORDBG_PATCH_TABLE_SIZE)
+  if (length < (off_t)sizeof(cordbg_patch_header) || length > (off_t)CORDBG_PATCH_TABLE_SIZE)
     return cordbg_error_set(error, E_INVALIDARG, 0, 0, "a file of %lld bytes is not a patch table",
-                            (long long)status.st_size);
+                            (long long)length);
 
-  size_t size = (size_t)status.st_size;
+  size_t size = (size_t)length;
   void *start = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
   if (start == MAP_FAILED)
     return cordbg_error_set_errno(error, errno, 0, "the patch table cannot be mapped");

@@ -29,6 +29,14 @@ HRESULT cordbg_coreclr_detect(int pid, cordbg_runtime_info *ret, cordbg_error *e
 HRESULT cordbg_coreclr_find(int pid, char **path, uint64_t *throws, cordbg_runtime_info *ret,
                             cordbg_error *error);
 
+/* ---- expect.c ---- */
+
+/* Like cordbg_runtime_ops.expect and .dismiss. */
+uint64_t cordbg_coreclr_expect(int pid, const cordbg_runtime_info *info);
+void cordbg_coreclr_dismiss(uint64_t expectation);
+/* What was begun for an attach to the process, the caller's; NULL: nothing. */
+cordbg_dac_begun *cordbg_coreclr_expected(int pid);
+
 /* ---- Objects (things.c, code.c) ---- */
 
 typedef struct cordbg_coreclr_module {
@@ -91,6 +99,7 @@ struct cordbg_runtime {
   int pid;
   cordbg_runtime_info info;
   char *library; /* whole path of libcoreclr.so, as the maps show it */
+  cordbg_dac_begun *begun; /* until dac is made of it; NULL: nothing was begun */
   cordbg_dac *dac; /* started by prepare; its host may die and be started anew underneath */
 
   cordbg_rt_id next_id; /* of every kind of thing; from 1 */

@@ -10,6 +10,7 @@
  *   detect.c   is .NET there?               launch.c   until the runtime is up
  *   things.c   domain .. threads            code.c     bodies of code, IL maps, unwinding
  *   methods.c  names and tokens             notify.c   the runtime's notifications -> events
+ *   expect.c   attaches about to come
  *   dac.c      the client of the DAC host   want.c     methods whose code is waited for
  *   thread-starts.c  threads begin, end     publish.c  code before anybody can run it
  *   bodies.c   code and its IL map, read without the DAC
@@ -23,6 +24,7 @@
  *
  * States of an instance:
  *
+ *   expect: a DAC host is being started, while the session starts its tracer
  *   prepare (attach): stop -> structures sound? --no--> continue, wait a little, again
  *                          '-> the runtime is only starting: as for a launch
  *   prepare (launch): traps at the runtime's entries -> hit
@@ -136,6 +138,7 @@ destroy(cordbg_runtime *runtime, int alive)
   cordbg_coreclr_free_bodies(runtime);
   cordbg_coreclr_free_codes(runtime);
   cordbg_coreclr_free_things(runtime);
+  cordbg_dac_abandon(runtime->begun);
   cordbg_dac_destroy(runtime->dac);
   g_hash_table_unref(runtime->told);
   g_array_unref(runtime->pending);
@@ -309,8 +312,8 @@ settle(cordbg_runtime *runtime, const waiting *wait, cordbg_error *error)
 static HRESULT
 start_dac(cordbg_runtime *runtime, cordbg_error *error)
 {
-  return cordbg_dac_start(runtime->target, runtime->library, runtime->info.base, 0, &runtime->dac,
-                          error);
+  return cordbg_dac_start_begun(runtime->target, runtime->library, runtime->info.base,
+                                g_steal_pointer(&runtime->begun), &runtime->dac, error);
 }
 
 /* A process that was attached to while its runtime starts is run on to where a launch would have
@@ -364,6 +367,7 @@ prepare(cordbg_target *target, int launched, int timeout_ms, cordbg_coreclr_defe
     hr = cordbg_coreclr_run_until_ready(runtime, timeout_ms, defer, data, error);
   } else if (SUCCEEDED(hr)) {
     cordbg_reply_stop state;
+    runtime->begun = cordbg_coreclr_expected(runtime->pid);
     hr = cordbg_tracer_stop(runtime->tracer, &state, error);
   }
   if (FAILED(hr)) {
@@ -384,6 +388,8 @@ const cordbg_runtime_ops cordbg_coreclr_ops = {
     .name = ".NET",
     .detect = cordbg_coreclr_detect,
     .prepare = prepare,
+    .expect = cordbg_coreclr_expect,
+    .dismiss = cordbg_coreclr_dismiss,
     .destroy = destroy,
     .handle_event = cordbg_coreclr_handle_event,
     .thread_ends = true,

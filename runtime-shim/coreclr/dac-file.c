@@ -20,7 +20,9 @@
 
 #define DAC_NAME "libmscordaccore.so"
 #define VERSION_MARK "@(#)Version "
-#define VERSION_SEARCH (1u << 20) /* bytes at the end of a file in which its version is said */
+/* Bytes at the end of a file in which its version is said; most say it in the first so many. */
+#define VERSION_SEARCH (1u << 20)
+#define VERSION_NEAR (192u << 10)
 
 /* ---- Who the target is ---- */
 
@@ -153,13 +155,13 @@ check_image(int fd, const char *path, cordbg_error *error)
 
 /* Both say "@(#)Version 10.0.1226.42308 @Commit: ..." in their data, at the end of the file. */
 static char *
-version_of(int fd)
+version_within(int fd, off_t most)
 {
   struct stat status;
 
   if (fstat(fd, &status) != 0 || status.st_size <= 0)
     return NULL;
-  size_t size = (size_t)MIN((off_t)VERSION_SEARCH, status.st_size);
+  size_t size = (size_t)MIN(most, status.st_size);
   g_autofree char *data = g_malloc(size);
   ssize_t got = pread(fd, data, size, status.st_size - (off_t)size);
   const char *mark = got > 0 ? memmem(data, (size_t)got, VERSION_MARK, strlen(VERSION_MARK)) : NULL;
@@ -170,6 +172,14 @@ version_of(int fd)
   while (length < left && length < 40 && (g_ascii_isdigit(mark[length]) || mark[length] == '.'))
     length++;
   return length ? g_strndup(mark, length) : NULL;
+}
+
+static char *
+version_of(int fd)
+{
+  char *version = version_within(fd, VERSION_NEAR);
+
+  return version ? version : version_within(fd, VERSION_SEARCH);
 }
 
 /* A DAC of another version reads structures where they are not: it has no check of its own. */

@@ -78,6 +78,24 @@ struct cordbg_dac {
   uint64_t written_start, written_end; /* the block that was allowed last */
 };
 
+/* ---- dac-launch.c ---- */
+
+#define CORDBG_DAC_HOST_NAME "cordbg-dac"
+#define CORDBG_DAC_GIVEN_MAX 2 /* descriptors of one message */
+
+/* One message that begins what the host does, with the descriptors (1 to GIVEN_MAX) that it needs. */
+bool cordbg_dac_send(int socket, const cordbg_dac_header *header, const void *body,
+                     const int *given, size_t count);
+/* A host that was told what to load: START, number 0. *socket is the caller's. Any thread. */
+HRESULT cordbg_dac_launch(int pid, const char *library, uint32_t timeout_ms, int *socket,
+                          cordbg_error *error);
+/* Its socket, the caller's; -1: there is no such host. begun is used up. */
+int cordbg_dac_finish(cordbg_dac_begun *begun, int pid, const char *library);
+/* dac.c: ends a host of which nothing but its socket is known. */
+void cordbg_dac_dismiss(int socket);
+/* dac.c: how long to wait for an answer, in milliseconds. */
+uint32_t cordbg_dac_timeout(uint32_t asked);
+
 /* dac-file.c: opens the DAC of a runtime, checked; *fd is the caller's. */
 HRESULT cordbg_dac_open_file(int pid, const char *library, int *fd, cordbg_error *error);
 /* dac-file.c: the credentials of the target. */

@@ -28,10 +28,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "cordbg/tracer/spawn.h"
 #include "runtime-shim/coreclr/dac-private.h"
 
-#define HOST_NAME "cordbg-dac"
 #define DEFAULT_TIMEOUT_MS 5000u
 #define MAX_TIMEOUT_MS 600000u
 #define HOST_CRASHED E_UNEXPECTED
@@ -206,17 +204,13 @@ answer_write(cordbg_dac *dac, const cordbg_dac_header *header, gint64 deadline, 
 
 /* ---- Questions ---- */
 
-/* One message out, the reply in; the host's writes served in between. */
+/* The reply to a request that was sent; the host's writes served in between. */
 static HRESULT
-exchange(cordbg_dac *dac, const cordbg_dac_header *header, const void *body, const void *more,
-         size_t more_size, cordbg_dac_reply *reply, size_t *length, cordbg_error *error)
+take_reply(cordbg_dac *dac, const cordbg_dac_header *header, cordbg_dac_reply *reply,
+           size_t *length, gint64 deadline, cordbg_error *error)
 {
-  gint64 deadline = deadline_of(dac);
   cordbg_dac_header back;
-  struct iovec parts[] = {{(void *)(uintptr_t)header, sizeof *header},
-                          {(void *)(uintptr_t)body, header->size - more_size},
-                          {(void *)(uintptr_t)more, more_size}};
-  HRESULT hr = transmit(dac, parts, G_N_ELEMENTS(parts), deadline, error);
+  HRESULT hr = S_OK;
 
   while (SUCCEEDED(hr)) {
     hr = receive(dac, &back, sizeof back, deadline, error);
@@ -242,10 +236,35 @@ exchange(cordbg_dac *dac, const cordbg_dac_header *header, const void *body, con
 }
 
 static HRESULT
-greet(cordbg_dac *dac, cordbg_error *error)
+exchange(cordbg_dac *dac, const cordbg_dac_header *header, const void *body, const void *more,
+         size_t more_size, cordbg_dac_reply *reply, size_t *length, cordbg_error *error)
 {
-  cordbg_dac_header header = {0};
-  struct iovec part = {&header, sizeof header};
+  gint64 deadline = deadline_of(dac);
+  struct iovec parts[] = {{(void *)(uintptr_t)header, sizeof *header},
+                          {(void *)(uintptr_t)body, header->size - more_size},
+                          {(void *)(uintptr_t)more, more_size}};
+  HRESULT hr = transmit(dac, parts, G_N_ELEMENTS(parts), deadline, error);
+
+  return FAILED(hr) ? hr : take_reply(dac, header, reply, length, deadline, error);
+}
+
+/* The greeting's descriptor of the host's process; -1: none. */
+static int
+pidfd_of(struct msghdr *message)
+{
+  struct cmsghdr *rights = CMSG_FIRSTHDR(message);
+  int pidfd = -1;
+
+  if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
+      rights->cmsg_len == CMSG_LEN(sizeof pidfd))
+    memcpy(&pidfd, CMSG_DATA(rights), sizeof pidfd);
+  return pidfd;
+}
+
+static ssize_t
+receive_greeting(int socket, cordbg_dac_header *header, int *pidfd)
+{
+  struct iovec part = {header, sizeof *header};
   union {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(sizeof(int))];
@@ -254,40 +273,55 @@ greet(cordbg_dac *dac, cordbg_error *error)
                            .msg_iovlen = 1,
                            .msg_control = control.bytes,
                            .msg_controllen = sizeof control.bytes};
+  ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+  *pidfd = got < 0 ? -1 : pidfd_of(&message);
+  return got;
+}
+
+/* One that has not greeted yet finds the socket closed when it does, and ends. */
+void
+cordbg_dac_dismiss(int socket)
+{
+  cordbg_dac_header header;
+  int pidfd;
+
+  receive_greeting(socket, &header, &pidfd);
+  if (pidfd >= 0) {
+    syscall(SYS_pidfd_send_signal, pidfd, 9 /* SIGKILL */, NULL, 0);
+    close(pidfd);
+  }
+  close(socket);
+}
+
+static HRESULT
+greet(cordbg_dac *dac, cordbg_error *error)
+{
+  cordbg_dac_header header = {0};
   HRESULT hr = await(dac, POLLIN, deadline_of(dac), error);
 
   if (FAILED(hr))
     return hr;
-  if (recvmsg(dac->socket, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof header)
+  if (receive_greeting(dac->socket, &header, &dac->pidfd) != (ssize_t)sizeof header)
     return host_is_gone(dac, error);
-  struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-  if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
-      rights->cmsg_len == CMSG_LEN(sizeof dac->pidfd))
-    memcpy(&dac->pidfd, CMSG_DATA(rights), sizeof dac->pidfd);
   dac->host_pid = (int)header.flags;
   if (header.kind != CORDBG_DAC_GREETING || header.number != CORDBG_DAC_PROTOCOL_VERSION) {
     end_host(dac);
     return cordbg_error_set(error, E_UNEXPECTED, EPROTO, 0,
-                            HOST_NAME " speaks protocol %u, the library %u", header.number,
-                            CORDBG_DAC_PROTOCOL_VERSION);
+                            CORDBG_DAC_HOST_NAME " speaks protocol %u, the library %u",
+                            header.number, CORDBG_DAC_PROTOCOL_VERSION);
   }
   return S_OK;
 }
 
+/* The reply to START or TARGET, which are not sent by exchange. */
 static HRESULT
-start_dac(cordbg_dac *dac, cordbg_error *error)
+hear(cordbg_dac *dac, const cordbg_dac_header *header, cordbg_error *error)
 {
-  g_autofree cordbg_dac_request_start *start = g_new0(cordbg_dac_request_start, 1);
-  cordbg_dac_header header = {
-      .kind = CORDBG_DAC_START, .number = ++dac->number, .size = sizeof *start};
   cordbg_dac_reply reply;
   size_t length = 0;
+  HRESULT hr = take_reply(dac, header, &reply, &length, deadline_of(dac), error);
 
-  start->base = dac->base;
-  start->timeout_ms = dac->timeout_ms;
-  HRESULT hr = cordbg_dac_credentials(dac->pid, start, error);
-  if (SUCCEEDED(hr))
-    hr = exchange(dac, &header, start, NULL, 0, &reply, &length, error);
   if (SUCCEEDED(hr) && FAILED(reply.error.hr)) {
     if (error)
       *error = reply.error;
@@ -297,29 +331,36 @@ start_dac(cordbg_dac *dac, cordbg_error *error)
 }
 
 static HRESULT
-start_host(cordbg_dac *dac, cordbg_error *error)
+show_target(cordbg_dac *dac, cordbg_error *error)
 {
-  int pair[2], library = -1;
-  char *environment[] = {(char *)(uintptr_t) "ASAN_OPTIONS=detect_leaks=0", NULL};
-  HRESULT hr = cordbg_dac_open_file(dac->pid, dac->library, &library, error);
+  cordbg_dac_request_target target = {.base = dac->base};
+  cordbg_dac_header header = {
+      .kind = CORDBG_DAC_TARGET, .number = ++dac->number, .size = sizeof target};
+  const int given[] = {cordbg_tracer_mem_fd(dac->tracer), cordbg_tracer_table_fd(dac->tracer)};
 
+  if (!cordbg_dac_send(dac->socket, &header, &target, given, G_N_ELEMENTS(given)))
+    return host_is_gone(dac, error);
+  return hear(dac, &header, error);
+}
+
+/* begun: used up; NULL: it is started from the beginning. */
+static HRESULT
+start_host(cordbg_dac *dac, cordbg_dac_begun *begun, cordbg_error *error)
+{
+  const cordbg_dac_header start = {.kind = CORDBG_DAC_START};
+  HRESULT hr = S_OK;
+
+  dac->socket = begun ? cordbg_dac_finish(begun, dac->pid, dac->library) : -1;
+  if (dac->socket < 0)
+    hr = cordbg_dac_launch(dac->pid, dac->library, dac->timeout_ms, &dac->socket, error);
   if (FAILED(hr))
     return hr;
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-    close(library);
-    return cordbg_error_set_errno(error, errno, 0, "no socket for " HOST_NAME);
-  }
-  const int theirs[] = {pair[1], cordbg_tracer_mem_fd(dac->tracer),
-                        cordbg_tracer_table_fd(dac->tracer), library};
-  hr = cordbg_helper_start(HOST_NAME, theirs, 4, environment, error);
-  close(pair[1]);
-  close(library);
-  dac->socket = pair[0];
   dac->starts++;
+  hr = greet(dac, error);
   if (SUCCEEDED(hr))
-    hr = greet(dac, error);
+    hr = hear(dac, &start, error);
   if (SUCCEEDED(hr))
-    hr = start_dac(dac, error);
+    hr = show_target(dac, error);
   if (FAILED(hr))
     end_host(dac);
   dac->flush = false;
@@ -407,7 +448,7 @@ ask_once(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *reques
   HRESULT hr = S_OK;
 
   if (dac->socket < 0) {
-    hr = start_host(dac, error);
+    hr = start_host(dac, NULL, error);
     if (SUCCEEDED(hr))
       hr = rearm(dac, error);
   }
@@ -474,8 +515,8 @@ cordbg_dac_ask(cordbg_dac *dac, cordbg_dac_kind kind, const cordbg_dac_request *
 
 /* ---- Life ---- */
 
-static uint32_t
-timeout_of(uint32_t asked)
+uint32_t
+cordbg_dac_timeout(uint32_t asked)
 {
   const char *text = getenv("CORDBG_DAC_TIMEOUT");
   unsigned long value = asked ? asked : text ? strtoul(text, NULL, 10) : DEFAULT_TIMEOUT_MS;
@@ -483,9 +524,9 @@ timeout_of(uint32_t asked)
   return value == 0 || value > MAX_TIMEOUT_MS ? DEFAULT_TIMEOUT_MS : (uint32_t)value;
 }
 
-HRESULT
-cordbg_dac_start(cordbg_target *target, const char *library, uint64_t base, uint32_t timeout_ms,
-                 cordbg_dac **ret, cordbg_error *error)
+static HRESULT
+make(cordbg_target *target, const char *library, uint64_t base, uint32_t timeout_ms,
+     cordbg_dac_begun *begun, cordbg_dac **ret, cordbg_error *error)
 {
   cordbg_dac *dac = g_new0(cordbg_dac, 1);
 
@@ -494,16 +535,30 @@ cordbg_dac_start(cordbg_target *target, const char *library, uint64_t base, uint
   dac->pid = cordbg_target_pid(target);
   dac->library = g_strdup(library);
   dac->base = base;
-  dac->timeout_ms = timeout_of(timeout_ms);
+  dac->timeout_ms = cordbg_dac_timeout(timeout_ms);
   dac->socket = dac->pidfd = -1;
   dac->wanted = g_hash_table_new_full(hash_wanted, equal_wanted, g_free, NULL);
-  HRESULT hr = start_host(dac, error);
+  HRESULT hr = start_host(dac, begun, error);
   if (FAILED(hr)) {
     cordbg_dac_destroy(dac);
     return hr;
   }
   *ret = dac;
   return S_OK;
+}
+
+HRESULT
+cordbg_dac_start(cordbg_target *target, const char *library, uint64_t base, uint32_t timeout_ms,
+                 cordbg_dac **ret, cordbg_error *error)
+{
+  return make(target, library, base, timeout_ms, NULL, ret, error);
+}
+
+HRESULT
+cordbg_dac_start_begun(cordbg_target *target, const char *library, uint64_t base,
+                       cordbg_dac_begun *begun, cordbg_dac **ret, cordbg_error *error)
+{
+  return make(target, library, base, 0, begun, ret, error);
 }
 
 void

@@ -50,6 +50,16 @@ typedef struct cordbg_dac cordbg_dac;
  */
 HRESULT cordbg_dac_start(cordbg_target *target, const char *library, uint64_t base,
                          uint32_t timeout_ms, cordbg_dac **ret, cordbg_error *error);
+/*
+ * The same in two steps: begin starts a host on a thread of its own, before the process is traced,
+ * and does not wait (NULL: no thread). It is used up by start_begun, where NULL and a host that
+ * could not be begun are as good as none, or by abandon, which ends the host. begin: any thread.
+ */
+typedef struct cordbg_dac_begun cordbg_dac_begun;
+cordbg_dac_begun *cordbg_dac_begin(int pid, const char *library);
+HRESULT cordbg_dac_start_begun(cordbg_target *target, const char *library, uint64_t base,
+                               cordbg_dac_begun *begun, cordbg_dac **ret, cordbg_error *error);
+void cordbg_dac_abandon(cordbg_dac_begun *begun); /* NULL is allowed */
 /* Ends the host. NULL is allowed. The target is not touched. */
 void cordbg_dac_destroy(cordbg_dac *dac);
 

@@ -12,10 +12,12 @@ runtime_shim_coreclr_libcoreclr_shim_la_SOURCES = \
   runtime-shim/coreclr/dac-answers.c \
   runtime-shim/coreclr/dac-file.c \
   runtime-shim/coreclr/dac-kept.c \
+  runtime-shim/coreclr/dac-launch.c \
   runtime-shim/coreclr/dac-private.h \
   runtime-shim/coreclr/dac-write.c \
   runtime-shim/coreclr/detect.c \
   runtime-shim/coreclr/emitted.c \
+  runtime-shim/coreclr/expect.c \
   runtime-shim/coreclr/launch.c \
   runtime-shim/coreclr/methods.c \
   runtime-shim/coreclr/notify.c \

@@ -13,10 +13,6 @@
 #define HOST_PAGE 4096u
 #define HOST_PAGES 512u
 
-typedef struct host_page {
-  uint64_t address; /* of the page; 1: none */
-  uint8_t bytes[HOST_PAGE];
-} host_page;
 
 #define HOST_IMAGES 4096u
 #define HOST_BODIES 64u
@@ -42,13 +38,19 @@ typedef struct host_body {
   uint64_t gc_info;
 } host_body;
 
+typedef HRESULT (*host_create_instance)(REFIID iid, ICLRDataTarget *target, void **object);
+
 typedef struct dac_host {
+  int given[2]; /* the descriptors that came with the request in progress; -1: none */
+  host_create_instance create; /* of the DAC; NULL: it is not loaded */
+  int memory; /* /proc/PID/mem of the target */
   cordbg_patch_table table;
   uint64_t base; /* of libcoreclr */
   uint32_t timeout_ms;
   ICLRDataTarget target;
   ICLRRuntimeLocator locator;
-  host_page *pages; /* HOST_PAGES, what was read since the target ran last */
+  uint64_t page_addresses[HOST_PAGES]; /* 1: none */
+  uint8_t (*pages)[HOST_PAGE];         /* HOST_PAGES, what was read since the target ran last */
   host_record *record; /* NULL: nothing was recorded yet */
 
   IXCLRDataProcess *process;
@@ -113,7 +115,10 @@ void host_add_record(dac_host *host, cordbg_dac_reply *reply);
 
 /* ---- load.c ---- */
 
-HRESULT host_load(dac_host *host, cordbg_error *error);
+/* Loads the DAC from the open file, then gives up what it no longer needs (confine.c). */
+HRESULT host_load(dac_host *host, int file, cordbg_error *error);
+/* Has the DAC look at the target. */
+HRESULT host_create(dac_host *host, cordbg_error *error);
 
 /* ---- The requests ---- */
 

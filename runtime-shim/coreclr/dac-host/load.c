@@ -10,7 +10,6 @@
 #include "runtime-shim/coreclr/dac-host/host.h"
 
 typedef BOOL (*dll_main)(void *instance, DWORD reason, void *reserved);
-typedef HRESULT (*create_instance)(REFIID iid, ICLRDataTarget *target, void **object);
 
 enum { PROCESS_ATTACH = 1 };
 
@@ -52,28 +51,34 @@ take(dac_host *host, REFIID iid, void *ret, cordbg_error *error)
 }
 
 HRESULT
-host_load(dac_host *host, cordbg_error *error)
+host_load(dac_host *host, int file, cordbg_error *error)
 {
   char path[64];
 
-  snprintf(path, sizeof path, "/proc/self/fd/%d", CORDBG_DAC_FD_LIBRARY);
+  snprintf(path, sizeof path, "/proc/self/fd/%d", file);
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (library == NULL) {
     const char *why = dlerror();
     return explain_load(why != NULL ? why : "no reason given", error);
   }
-  close(CORDBG_DAC_FD_LIBRARY);
   dll_main initialise = (dll_main)(uintptr_t)dlsym(library, "DllMain");
-  create_instance create = (create_instance)(uintptr_t)dlsym(library, "CLRDataCreateInstance");
+  host_create_instance create =
+      (host_create_instance)(uintptr_t)dlsym(library, "CLRDataCreateInstance");
   if (initialise == NULL || create == NULL)
     return cordbg_error_set(error, CORDBG_E_INCOMPATIBLE_PLATFORMS, 0, 0,
                             "the file beside libcoreclr is no data access library");
   initialise(library, PROCESS_ATTACH, NULL); /* without it the next call deadlocks */
   HRESULT hr = host_filter_system_calls(error);
-  if (FAILED(hr))
-    return hr;
+  if (SUCCEEDED(hr))
+    host->create = create;
+  return hr;
+}
+
+HRESULT
+host_create(dac_host *host, cordbg_error *error)
+{
   IXCLRDataProcess *process = NULL;
-  hr = create(&IID_IXCLRDataProcess, &host->target, (void **)&process);
+  HRESULT hr = host->create(&IID_IXCLRDataProcess, &host->target, (void **)&process);
   if (FAILED(hr) || process == NULL)
     return explain_create(hr, error);
   host->process = process;

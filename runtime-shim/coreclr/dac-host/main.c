@@ -3,16 +3,19 @@
  * cordbg-dac: the process that loads a .NET runtime's own data access library (the DAC) and answers
  * questions about one target in plain data.
  *
- * Why a process. The DAC is code from the target's directory that parses the target's memory: it may
- * crash, hang, or be somebody's. Here it has the target's credentials and no privilege, no file but
- * the four descriptors that it was given, and a filter that leaves it memory, time and its socket.
- * Its crash is an error code at the client's end, which starts another.
+ * Why a process. The DAC is code from the target's directory that parses the target's memory: it
+ * may crash, hang, or be somebody's. Here it has the target's credentials and no privilege, no file
+ * but the four descriptors that it was given, and a filter that leaves it memory, time and its
+ * socket. Its crash is an error code at the client's end, which starts another.
  *
- *   greeting -> START (privileges dropped, DAC loaded, system calls filtered) -> requests, one by one
+ *   greeting -> START (privileges dropped, DAC loaded, system calls filtered)
+ *            -> TARGET (memory and patch table; the DAC's instance) -> requests, one by one
+ *
+ * START needs no tracer: while the DAC is loaded here, the client starts one and stops the target.
  *
  * Invariants
- *   - nothing is asked of the DAC before the privileges are gone, nothing of the target's is read
- *     before the filter stands;
+ *   - nothing is asked of the DAC before the privileges are gone; what shows the target is given
+ *     when the filter stands;
  *   - the target's memory is read through one descriptor, in the pristine view, and kept (pages
  *     here, objects in the DAC) only until the client says that the target ran (FLUSH);
  *   - the target is never written from here: WRITE asks the client, which looks where it goes;
@@ -46,6 +49,34 @@ receive_all(void *buffer, size_t size)
       _exit(0); /* the client is gone */
     done += (size_t)got;
   }
+}
+
+/* A request's header, and the descriptors that come with it. */
+static void
+receive_header(dac_host *host, cordbg_dac_header *header)
+{
+  struct iovec part = {header, sizeof *header};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof host->given)];
+  } control;
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
+  ssize_t got;
+
+  do
+    got = recvmsg(CORDBG_DAC_FD_SOCKET, &message, MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  if (got <= 0)
+    _exit(0); /* the client is gone */
+  host->given[0] = host->given[1] = -1;
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+  if (rights != NULL && rights->cmsg_type == SCM_RIGHTS &&
+      rights->cmsg_len <= CMSG_LEN(sizeof host->given))
+    memcpy(host->given, CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
+  receive_all((char *)header + got, sizeof *header - (size_t)got);
 }
 
 static void
@@ -162,9 +193,9 @@ host_write(dac_host *host, uint64_t address, const void *data, size_t size)
   struct {
     cordbg_dac_header header;
     cordbg_dac_request request;
-  } message = {.header = {.kind = CORDBG_DAC_WRITE,
-                          .size = (uint32_t)(sizeof(cordbg_dac_request) + size)},
-               .request = {.address = address}};
+  } message = {
+      .header = {.kind = CORDBG_DAC_WRITE, .size = (uint32_t)(sizeof(cordbg_dac_request) + size)},
+      .request = {.address = address}};
   struct {
     cordbg_dac_header header;
     cordbg_dac_reply reply;
@@ -191,17 +222,31 @@ start(dac_host *host, const uint8_t *body, size_t size, cordbg_error *error)
 {
   cordbg_dac_request_start request;
 
-  if (size != sizeof request || host->process != NULL)
+  if (size != sizeof request || host->create != NULL || host->given[0] < 0)
+    _exit(2);
+  memcpy(&request, body, sizeof request);
+  host->timeout_ms = request.timeout_ms;
+  HRESULT hr = host_drop_privileges(&request, error);
+  if (SUCCEEDED(hr))
+    hr = host_load(host, host->given[0], error);
+  close(host->given[0]);
+  return hr;
+}
+
+static HRESULT
+show_target(dac_host *host, const uint8_t *body, size_t size, cordbg_error *error)
+{
+  cordbg_dac_request_target request;
+
+  if (size != sizeof request || host->create == NULL || host->process != NULL || host->given[1] < 0)
     _exit(2);
   memcpy(&request, body, sizeof request);
   host->base = request.base;
-  host->timeout_ms = request.timeout_ms;
-  HRESULT hr = cordbg_patch_table_map(&host->table, CORDBG_DAC_FD_TABLE, error);
-  close(CORDBG_DAC_FD_TABLE);
+  host->memory = host->given[0];
+  HRESULT hr = cordbg_patch_table_map(&host->table, host->given[1], error);
+  close(host->given[1]);
   if (SUCCEEDED(hr))
-    hr = host_drop_privileges(&request, error);
-  if (SUCCEEDED(hr))
-    hr = host_load(host, error);
+    hr = host_create(host, error);
   return hr;
 }
 
@@ -249,6 +294,8 @@ serve(dac_host *host, const cordbg_dac_header *header, const uint8_t *body, cord
 {
   if (header->kind == CORDBG_DAC_START)
     return start(host, body, header->size, error);
+  if (header->kind == CORDBG_DAC_TARGET)
+    return show_target(host, body, header->size, error);
   if (host->process == NULL || header->size < sizeof host->request)
     _exit(2);
   memcpy(&host->request, body, sizeof host->request);
@@ -301,7 +348,7 @@ main(void)
   for (;;) {
     cordbg_dac_header header;
     cordbg_error error = {0};
-    receive_all(&header, sizeof header);
+    receive_header(&host, &header);
     if (header.size > sizeof body)
       return 2;
     receive_all(body, header.size);

@@ -3,7 +3,8 @@
  * What the client's end (../dac.c) and the DAC host say to each other, over one stream socket.
  *
  * Each message is a header, then a body of `size` bytes more. The host greets first, with a
- * descriptor that stands for its process; the client sends START, then requests, one at a time. While
+ * descriptor that stands for its process; the client sends START, which it may do before it traces
+ * the target, then TARGET, then requests, one at a time. While
  * the host works on one it may ask the client to WRITE for it, and waits for the answer. A reply
  * repeats the request's kind and number; its body is an array of `count` elements that dac.h or the
  * text below lays out.
@@ -20,24 +21,21 @@
 #include "cordbg/com/error.h"
 #include "runtime-shim/coreclr/dac.h"
 
-#define CORDBG_DAC_PROTOCOL_VERSION 3u
+#define CORDBG_DAC_PROTOCOL_VERSION 4u
 #define CORDBG_DAC_REQUEST_MAX (64u << 10)
 #define CORDBG_DAC_REPLY_MAX (64u << 20)
 #define CORDBG_DAC_WRITE_MAX (64u << 10)
 #define CORDBG_DAC_GROUPS_MAX 1024u
 #define CORDBG_DAC_FRAMES_MAX 32u /* of one reply */
 
-/* Descriptors in the host. */
-enum {
-  CORDBG_DAC_FD_SOCKET = 3,
-  CORDBG_DAC_FD_MEMORY = 4,  /* /proc/PID/mem of the target, read-only */
-  CORDBG_DAC_FD_TABLE = 5,   /* the patch table, read-only */
-  CORDBG_DAC_FD_LIBRARY = 6, /* the DAC's file, checked */
-};
+/* Of the host's descriptors; the others come by the socket. */
+enum { CORDBG_DAC_FD_SOCKET = 3 };
 
 typedef enum cordbg_dac_kind {
   CORDBG_DAC_GREETING = 1, /* host: version in number, pid in flags. + SCM_RIGHTS: its pidfd */
-  CORDBG_DAC_START,        /* body: cordbg_dac_request_start */
+  CORDBG_DAC_START,        /* body: cordbg_dac_request_start. + the DAC's file, checked */
+  CORDBG_DAC_TARGET,       /* body: cordbg_dac_request_target. + the target's /proc/PID/mem and the
+                              patch table, read-only */
   CORDBG_DAC_MODULES,      /* -> cordbg_dac_wire_module, each followed by its strings */
   CORDBG_DAC_MODULE_AT,    /* address. -> the same; S_FALSE */
   CORDBG_DAC_DOMAIN,       /* -> cordbg_dac_wire_domain and its name */
@@ -70,13 +68,16 @@ typedef struct cordbg_dac_header {
 } cordbg_dac_header;
 
 typedef struct cordbg_dac_request_start {
-  uint64_t base; /* of libcoreclr */
   uint32_t timeout_ms;
   uint32_t become; /* 1: take the credentials below */
   uint32_t uid, gid;
   uint32_t group_count;
   uint32_t groups[CORDBG_DAC_GROUPS_MAX];
 } cordbg_dac_request_start;
+
+typedef struct cordbg_dac_request_target {
+  uint64_t base; /* of libcoreclr */
+} cordbg_dac_request_target;
 
 /* The body of every other request, and of WRITE. */
 typedef struct cordbg_dac_request {

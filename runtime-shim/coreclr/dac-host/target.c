@@ -22,7 +22,7 @@ fetch(dac_host *host, uint64_t address, void *buffer, size_t size)
 {
   for (int i = 0; i < TRIES; i++) {
     uint64_t generation = cordbg_patch_table_begin(&host->table);
-    ssize_t got = pread(CORDBG_DAC_FD_MEMORY, buffer, size, (off_t)address);
+    ssize_t got = pread(host->memory, buffer, size, (off_t)address);
     if (got < 0 && errno == EINTR)
       continue;
     if (got <= 0 || cordbg_patch_table_gone(&host->table) != CORDBG_GONE_NO)
@@ -41,21 +41,21 @@ void
 host_forget_pages(dac_host *host)
 {
   for (size_t i = 0; i < HOST_PAGES; i++)
-    host->pages[i].address = 1;
+    host->page_addresses[i] = 1;
 }
 
-static const host_page *
+static const uint8_t *
 page_of(dac_host *host, uint64_t address)
 {
-  host_page *page = &host->pages[address / HOST_PAGE % HOST_PAGES];
+  size_t i = address / HOST_PAGE % HOST_PAGES;
 
-  if (page->address != address) {
-    page->address = 1;
-    if (fetch(host, address, page->bytes, HOST_PAGE) != HOST_PAGE)
+  if (host->page_addresses[i] != address) {
+    host->page_addresses[i] = 1;
+    if (fetch(host, address, host->pages[i], HOST_PAGE) != HOST_PAGE)
       return NULL;
-    page->address = address;
+    host->page_addresses[i] = address;
   }
-  return page;
+  return host->pages[i];
 }
 
 static size_t
@@ -68,10 +68,10 @@ read_pages(dac_host *host, uint64_t address, void *buffer, size_t size)
     uint64_t at = address + done;
     size_t offset = at % HOST_PAGE;
     size_t part = HOST_PAGE - offset < size - done ? HOST_PAGE - offset : size - done;
-    const host_page *page = page_of(host, at - offset);
+    const uint8_t *page = page_of(host, at - offset);
     if (page == NULL)
       return done;
-    memcpy((uint8_t *)buffer + done, page->bytes + offset, part);
+    memcpy((uint8_t *)buffer + done, page + offset, part);
     done += part;
   }
   return done;
