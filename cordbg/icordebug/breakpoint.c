@@ -11,10 +11,8 @@
  *      ^                            |
  *      '------Activate(FALSE)-------'      bindings undone, the wish withdrawn
  *
- * Where in a body: the first instruction of the first range that the IL map lets begin at the
- * offset. IL offset 0 is also the method's entry, hence always possible: without a range for it,
- * the first mapped instruction, else the code's start. Never inside an epilogue: a trap there can
- * mislead the runtime's own unwinder, which reads code.
+ * Where in a body: wherever the statement at the offset begins (places.c); one breakpoint has a
+ * binding at each.
  *
  * A *site* is an address with a trap. Several breakpoints may share it; the trap goes with the
  * last.
@@ -42,65 +40,6 @@ static gint64
 method_key(uint32_t image, uint32_t token)
 {
   return (gint64)(((guint64)image << 32) | token);
-}
-
-/* ---- From an offset to an address ---- */
-
-/* The address of a native offset; the cold part follows the hot one. false: beyond the body. */
-static bool
-native_address(const cordbg_rt_code *body, uint32_t offset, uint64_t *address)
-{
-  if (offset < body->size)
-    *address = body->start + offset;
-  else if (body->cold_start != 0 && offset - body->size < body->cold_size)
-    *address = body->cold_start + (offset - body->size);
-  else
-    return false;
-  return true;
-}
-
-static bool
-in_epilogue(const cordbg_rt_map *map, size_t count, uint32_t offset)
-{
-  for (size_t i = 0; i < count; i++)
-    if (map[i].il == CORDBG_RT_IL_EPILOG && offset >= map[i].native_start &&
-        offset < map[i].native_end)
-      return true;
-  return false;
-}
-
-/* The first range of the map that begins at the IL offset (any_il: at any), and lies well. */
-static bool
-find_range(const cordbg_rt_map *map, size_t count, uint32_t il_offset, bool any_il,
-           uint32_t *native)
-{
-  for (size_t i = 0; i < count; i++)
-    if (map[i].il >= 0 && (any_il || (uint32_t)map[i].il == il_offset) &&
-        !in_epilogue(map, count, map[i].native_start)) {
-      *native = map[i].native_start;
-      return true;
-    }
-  return false;
-}
-
-HRESULT
-cordbg_breakpoint_place(cordbg_session *session, const cordbg_rt_code *body, uint32_t il_offset,
-                        uint64_t *address, cordbg_error *error)
-{
-  cordbg_rt_map *map = NULL;
-  size_t count = 0;
-  uint32_t native = 0;
-  HRESULT hr = session->ops->il_map(session->runtime, body->id, &map, &count, error);
-  if (FAILED(hr) && il_offset != 0)
-    return hr;
-  bool found = SUCCEEDED(hr) && find_range(map, count, il_offset, false, &native);
-  if (!found && il_offset == 0) {
-    found = true;
-    if (FAILED(hr) || !find_range(map, count, 0, true, &native))
-      native = 0;
-  }
-  g_free(map);
-  return found && native_address(body, native, address) ? S_OK : S_FALSE;
 }
 
 /* ---- Sites ---- */
@@ -175,12 +114,14 @@ unbind_at(cordbg_breakpoint *breakpoint, guint index)
 static HRESULT
 bind_in_body(cordbg_breakpoint *breakpoint, const cordbg_rt_code *body, cordbg_error *error)
 {
-  uint64_t address;
   if (body->kind == CORDBG_RT_CODE_INTERPRETED)
     return S_FALSE;
+  g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(uint64_t));
   HRESULT hr =
-      cordbg_breakpoint_place(breakpoint->session, body, breakpoint->offset, &address, error);
-  return hr == S_OK ? bind_at(breakpoint, body, address, error) : hr;
+      cordbg_breakpoint_places(breakpoint->session, body, breakpoint->offset, places, error);
+  for (guint i = 0; i < places->len && hr == S_OK; i++)
+    hr = bind_at(breakpoint, body, g_array_index(places, uint64_t, i), error);
+  return hr;
 }
 
 /* ---- Wishes ---- */
@@ -301,7 +242,7 @@ cordbg_breakpoint_activate(cordbg_breakpoint *breakpoint, cordbg_error *error)
     return S_OK;
   if (breakpoint->native.id == 0)
     hr = bind_everywhere(breakpoint, error);
-  else if (native_address(&breakpoint->native, breakpoint->offset, &address))
+  else if (cordbg_native_address(&breakpoint->native, breakpoint->offset, &address))
     hr = bind_at(breakpoint, &breakpoint->native, address, error);
   else
     hr = cordbg_error_set(error, CORDBG_E_UNABLE_TO_SET_BREAKPOINT, 0, 0,

@@ -24,6 +24,7 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/lines.c \
 	cordbg/icordebug/metadata.c \
 	cordbg/icordebug/module.c \
+	cordbg/icordebug/places.c \
 	cordbg/icordebug/private.h \
 	cordbg/icordebug/process-memory.c \
 	cordbg/icordebug/process.c \
@@ -39,5 +40,5 @@ cordbg_icordebug_libicordebug_la_SOURCES = \
 	cordbg/icordebug/unmanaged-state.c \
 	runtime-shim/runtime.h
 cordbg_icordebug_libicordebug_la_CFLAGS = $(AM_CFLAGS) $(GLIB_CFLAGS)
-# Whether a fault was a read or a write.
+# Whether a fault was a read or a write; how code is entered.
 cordbg_icordebug_libicordebug_la_LIBADD = $(ZYDIS_LIBS)

@@ -418,9 +418,16 @@ HRESULT cordbg_breakpoint_new(cordbg_function *function, const cordbg_rt_code *n
                               uint32_t offset, cordbg_breakpoint **ret, cordbg_error *error);
 HRESULT cordbg_breakpoint_activate(cordbg_breakpoint *breakpoint, cordbg_error *error);
 void cordbg_breakpoint_deactivate(cordbg_breakpoint *breakpoint);
-/* Where a breakpoint at an IL offset of a body goes. S_FALSE: no instruction begins there. */
-HRESULT cordbg_breakpoint_place(cordbg_session *session, const cordbg_rt_code *body,
-                                uint32_t il_offset, uint64_t *address, cordbg_error *error);
+/* Where a breakpoint at an IL offset of a body goes (places.c): addresses (uint64_t) are appended.
+ * S_FALSE: no instruction begins there. */
+HRESULT cordbg_breakpoint_places(cordbg_session *session, const cordbg_rt_code *body,
+                                 uint32_t il_offset, GArray *addresses, cordbg_error *error);
+/* The same as native offsets (uint32_t), of the map and the code: the hot part's bytes, then the
+ * cold one's; NULL: not readable. */
+void cordbg_places_pick(const cordbg_rt_code *body, const uint8_t *code, const cordbg_rt_map *map,
+                        size_t count, uint32_t il_offset, GArray *natives);
+/* The address of a native offset; the cold part follows the hot one. false: beyond the body. */
+bool cordbg_native_address(const cordbg_rt_code *body, uint32_t offset, uint64_t *address);
 /* A body appeared, is about to go; a module appeared, goes. */
 void cordbg_breakpoints_code_compiled(cordbg_session *session, const cordbg_rt_code *body, int tid);
 void cordbg_breakpoints_code_freed(cordbg_session *session, const cordbg_rt_code *body);

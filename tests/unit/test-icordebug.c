@@ -44,20 +44,25 @@ place(const cordbg_rt_map *map, size_t count, uint32_t il, uint64_t *address)
   const cordbg_rt_code body = {
       .id = 1, .start = 0x1000, .size = 0x40, .cold_start = 0x9000, .cold_size = 0x10};
   cordbg_error error;
+  g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(uint64_t));
   given = map;
   given_count = count;
-  *address = 0;
-  return cordbg_breakpoint_place(&session, &body, il, address, &error);
+  HRESULT hr = cordbg_breakpoint_places(&session, &body, il, places, &error);
+  assert_int_equal(places->len, hr == S_OK);
+  *address = hr == S_OK ? g_array_index(places, uint64_t, 0) : 0;
+  return hr;
 }
 
 #define PLACE(map, il, address) place(map, G_N_ELEMENTS(map), il, address)
 
 static void
-placed_at_the_first_range_that_begins_the_offset(void **state)
+placed_at_the_range_that_begins_the_offset(void **state)
 {
   (void)state;
   static const cordbg_rt_map map[] = {
-      {CORDBG_RT_IL_PROLOG, 0, 4},   {0, 4, 8}, {7, 8, 12}, {0, 12, 16}, {7, 16, 20},
+      {CORDBG_RT_IL_PROLOG, 0, 4},
+      {0, 4, 8},
+      {7, 8, 20},
       {CORDBG_RT_IL_EPILOG, 20, 24},
   };
   uint64_t address;
@@ -68,6 +73,82 @@ placed_at_the_first_range_that_begins_the_offset(void **state)
   /* Inside a range is not at its beginning. */
   assert_int_equal(PLACE(map, 3, &address), S_FALSE);
   assert_int_equal(address, 0);
+}
+
+/* What the pieces of a statement are and what its copies is told by how they are entered. */
+static void
+placed_at_each_copy_of_a_statement_and_at_no_piece(void **state)
+{
+  (void)state;
+  static const uint8_t bytes[] = {
+      0x90, 0x90,       /* 0: prolog */
+      0x90, 0x74, 0x0b, /* 2: IL 0; je 16 */
+      0x90, 0x74, 0x05, /* 5: IL 7; je 13, its rare piece */
+      0x90, 0x90,       /* 8: IL 7 too */
+      0x90, 0x90, 0xc3, /* 10: IL 9; ret */
+      0x90, 0xeb, 0xf8, /* 13: IL 7: the piece; jmp 8 */
+      0x90, 0x90,       /* 16: IL 7: a copy */
+      0xeb, 0xf6,       /* 18: IL 9: a copy; jmp 10 */
+      0x90, 0xc3,       /* 20: IL 7: nothing leads here; ret */
+  };
+  static const cordbg_rt_map map[] = {
+      {CORDBG_RT_IL_PROLOG, 0, 2},
+      {0, 2, 5},
+      {7, 5, 10},
+      {9, 10, 13},
+      {7, 13, 16},
+      {7, 16, 18},
+      {9, 18, 20},
+      {7, 20, 22},
+  };
+  static const uint32_t wanted[] = {5, 16, 20};
+  const cordbg_rt_code body = {.id = 1, .start = 0x1000, .size = sizeof bytes};
+  g_autoptr(GArray) natives = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+  cordbg_places_pick(&body, bytes, map, G_N_ELEMENTS(map), 7, natives);
+  assert_int_equal(natives->len, G_N_ELEMENTS(wanted));
+  for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+    assert_int_equal(g_array_index(natives, uint32_t, i), wanted[i]);
+  g_array_set_size(natives, 0);
+  cordbg_places_pick(&body, bytes, map, G_N_ELEMENTS(map), 9, natives);
+  assert_int_equal(natives->len, 2);
+  /* Code that cannot be read: the first. */
+  g_array_set_size(natives, 0);
+  cordbg_places_pick(&body, NULL, map, G_N_ELEMENTS(map), 7, natives);
+  assert_int_equal(natives->len, 1);
+  assert_int_equal(g_array_index(natives, uint32_t, 0), 5);
+}
+
+/* Jumps to anywhere, bytes that are none: within bounds, and at least one place. */
+static void
+placed_in_random_code_too(void **state)
+{
+  (void)state;
+  guint32 seed = (guint32)g_get_monotonic_time();
+  if (g_getenv("CORDBG_SEED") != NULL)
+    seed = (guint32)strtoul(g_getenv("CORDBG_SEED"), NULL, 10);
+  print_message("CORDBG_SEED=%u\n", seed);
+  g_autoptr(GRand) random = g_rand_new_with_seed(seed);
+  for (unsigned round = 0; round < 2000; round++) {
+    uint32_t hot = (uint32_t)g_rand_int_range(random, 1, 200);
+    uint32_t cold = (uint32_t)g_rand_int_range(random, 0, 100);
+    g_autofree uint8_t *bytes = g_malloc(hot + cold);
+    cordbg_rt_map map[16];
+    bool any = false;
+    for (uint32_t i = 0; i < hot + cold; i++)
+      bytes[i] = g_rand_boolean(random) ? (uint8_t)g_rand_int(random) : 0x74;
+    for (size_t i = 0; i < G_N_ELEMENTS(map); i++) {
+      map[i] = (cordbg_rt_map){.il = g_rand_int_range(random, -3, 4),
+                               .native_start = (uint32_t)g_rand_int_range(random, 0, 310)};
+      map[i].native_end = map[i].native_start + (uint32_t)g_rand_int_range(random, 0, 20);
+      any |= map[i].il == 2;
+    }
+    const cordbg_rt_code body = {
+        .id = 1, .start = 0x1000, .size = hot, .cold_start = 0x9000, .cold_size = cold};
+    g_autoptr(GArray) natives = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    cordbg_places_pick(&body, bytes, map, G_N_ELEMENTS(map), 2, natives);
+    assert_true(any || natives->len == 0);
+    assert_true(natives->len <= G_N_ELEMENTS(map));
+  }
 }
 
 static void
@@ -190,7 +271,9 @@ int
 main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(placed_at_the_first_range_that_begins_the_offset),
+      cmocka_unit_test(placed_at_the_range_that_begins_the_offset),
+      cmocka_unit_test(placed_at_each_copy_of_a_statement_and_at_no_piece),
+      cmocka_unit_test(placed_in_random_code_too),
       cmocka_unit_test(row_44_never_placed_in_an_epilogue),
       cmocka_unit_test(offset_0_is_the_entry_when_nothing_is_mapped_to_it),
       cmocka_unit_test(offsets_of_the_cold_part_follow_those_of_the_hot_one),
