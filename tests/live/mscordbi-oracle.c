@@ -94,6 +94,105 @@ report_code(ICorDebugProcess *process, ICorDebugFunction *function)
   ICorDebugCode_Release(code);
 }
 
+static ULONG
+count_of(HRESULT hr, ICorDebugValueEnum *const *values)
+{
+  ULONG count = 0;
+  if (FAILED(hr))
+    return UINT32_MAX;
+  ICorDebugValueEnum_GetCount(*values, &count);
+  ICorDebugValueEnum_Release(*values);
+  return count;
+}
+
+/*
+ * false: no frame of a method with IL. The IL offset of a caller is left out: cordbg's map has the
+ * call sites, which Microsoft's leaves out, and answers that of the call within the statement.
+ */
+static bool
+report_frame(const char *what, unsigned place, bool caller, ICorDebugFrame *frame)
+{
+  ICorDebugILFrame *il = NULL;
+  ICorDebugNativeFrame *native = NULL;
+  ICorDebugValueEnum *values = NULL;
+  mdMethodDef token = 0;
+  ULONG32 il_offset = 0, native_offset = 0;
+  CorDebugMappingResult mapping = MAPPING_NO_INFO;
+  if (FAILED(ICorDebugFrame_QueryInterface(frame, &IID_ICorDebugILFrame, (void **)&il)))
+    return false;
+  ICorDebugFrame_GetFunctionToken(frame, &token);
+  ICorDebugILFrame_GetIP(il, &il_offset, &mapping);
+  if (SUCCEEDED(
+          ICorDebugFrame_QueryInterface(frame, &IID_ICorDebugNativeFrame, (void **)&native))) {
+    ICorDebugNativeFrame_GetIP(native, &native_offset);
+    ICorDebugNativeFrame_Release(native);
+  }
+  ULONG arguments = count_of(ICorDebugILFrame_EnumerateArguments(il, &values), &values);
+  ULONG variables = count_of(ICorDebugILFrame_EnumerateLocalVariables(il, &values), &values);
+  fprintf(report, "%s %u method 0x%08x IL %d (%d) native %u arguments %u variables %u\n", what,
+          place, (unsigned)token, caller ? -1 : (int)il_offset, (int)mapping,
+          (unsigned)native_offset, (unsigned)arguments, (unsigned)variables);
+  ICorDebugILFrame_Release(il);
+  return true;
+}
+
+static void
+report_walk(DWORD tid, ICorDebugStackWalk *walk)
+{
+  char what[32];
+  unsigned place = 0;
+  bool native = false;
+  snprintf(what, sizeof what, "stack %u", (unsigned)tid);
+  for (HRESULT hr = S_OK; hr == S_OK; hr = ICorDebugStackWalk_Next(walk)) {
+    ICorDebugFrame *frame = NULL;
+    HRESULT got = ICorDebugStackWalk_GetFrame(walk, &frame);
+    bool method = frame != NULL && report_frame(what, place, place > 0, frame);
+    if (!method && got == S_FALSE && !native)
+      fprintf(report, "%s %u native\n", what, place);
+    place += method || (got == S_FALSE && !native);
+    native = !method && (native || got == S_FALSE);
+    if (frame != NULL)
+      ICorDebugFrame_Release(frame);
+  }
+}
+
+static void
+report_stack(ICorDebugThread *thread)
+{
+  ICorDebugFrame *active = NULL;
+  ICorDebugThread3 *thread3 = NULL;
+  ICorDebugStackWalk *walk = NULL;
+  DWORD tid = 0;
+  ICorDebugThread_GetID(thread, &tid);
+  HRESULT hr = ICorDebugThread_GetActiveFrame(thread, &active);
+  if (FAILED(hr) || active == NULL || !report_frame("active", (unsigned)tid, false, active))
+    fprintf(report, "active %u none 0x%x\n", (unsigned)tid, (unsigned)hr);
+  if (active != NULL)
+    ICorDebugFrame_Release(active);
+  if (FAILED(ICorDebugThread_QueryInterface(thread, &IID_ICorDebugThread3, (void **)&thread3)))
+    return;
+  if (SUCCEEDED(ICorDebugThread3_CreateStackWalk(thread3, &walk))) {
+    report_walk(tid, walk);
+    ICorDebugStackWalk_Release(walk);
+  }
+  ICorDebugThread3_Release(thread3);
+}
+
+static void
+report_stacks(ICorDebugProcess *process)
+{
+  ICorDebugThreadEnum *threads = NULL;
+  ICorDebugThread *thread = NULL;
+  ULONG count = 0;
+  if (FAILED(ICorDebugProcess_EnumerateThreads(process, &threads)))
+    return;
+  while (ICorDebugThreadEnum_Next(threads, 1, &thread, &count) == S_OK && count == 1) {
+    report_stack(thread);
+    ICorDebugThread_Release(thread);
+  }
+  ICorDebugThreadEnum_Release(threads);
+}
+
 static bool
 report_hit(adapter *a, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint)
 {
@@ -116,6 +215,7 @@ report_hit(adapter *a, ICorDebugThread *thread, ICorDebugBreakpoint *breakpoint)
   fprintf(report, "hit on thread %u at IL %u\n", (unsigned)tid, (unsigned)offset);
   report_module(process, module);
   report_code(process, function);
+  report_stacks(process);
   read_range(process, "memory", memory, 8192);
   read_range(process, "middle", memory + 4001, 300);
   read_range(process, "edge", memory + 8092, 300);
