@@ -562,6 +562,20 @@ cordbg_tracer_own_traps(cordbg_tracer *tracer, uint64_t start, uint64_t end, cor
 }
 
 HRESULT
+cordbg_tracer_set_passes(cordbg_tracer *tracer, const cordbg_pass *passes, size_t count,
+                         cordbg_error *error)
+{
+  cordbg_request_passes request = {.header = {.kind = CORDBG_REQUEST_PASSES},
+                                   .count = (uint32_t)count};
+  if (count > CORDBG_PASSES_MAX)
+    return cordbg_error_set(error, E_INVALIDARG, EINVAL, 0, "at most %u kinds of hits pass",
+                            CORDBG_PASSES_MAX);
+  if (count > 0)
+    memcpy(request.passes, passes, count * sizeof passes[0]);
+  return transact_simply(tracer, &request, sizeof request, error);
+}
+
+HRESULT
 cordbg_tracer_want_signals(cordbg_tracer *tracer, uint32_t wanted, uint64_t signals,
                            cordbg_error *error)
 {

@@ -135,6 +135,29 @@ patch_behind(cordbg_tracing *tracing, uint64_t address)
   return patch;
 }
 
+static bool
+words_match(cordbg_tracing *tracing, const cordbg_pass *pass)
+{
+  for (unsigned i = 0; i < 2; i++) {
+    uint64_t word;
+    if (pass->words[i] != 0 &&
+        (cordbg_space_read(&tracing->space, pass->words[i], &word, sizeof word) != sizeof word ||
+         word != pass->values[i]))
+      return false;
+  }
+  return true;
+}
+
+/* The client asked not to hear of hits like this one (PASSES). */
+static bool
+passes(cordbg_tracing *tracing, const cordbg_patch *patch)
+{
+  for (uint32_t i = 0; i < tracing->pass_count && patch->layers == CORDBG_LAYER_INTERNAL; i++)
+    if (tracing->passes[i].trap == patch->address && words_match(tracing, &tracing->passes[i]))
+      return true;
+  return false;
+}
+
 static void
 on_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_patch *patch)
 {
@@ -159,8 +182,9 @@ on_hit(cordbg_tracing *tracing, cordbg_tracee *tracee, cordbg_patch *patch)
     stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);
     return;
   }
-  if (!tracee->process->target || tracee->in_call || tracee->silent == patch->address) {
-    /* Reported before, or not to be reported: a child that shares the code. */
+  if (!tracee->process->target || tracee->in_call || tracee->silent == patch->address ||
+      passes(tracing, patch)) {
+    /* Reported before, or not to be reported: a child that shares the code, or what passes. */
     tracee->silent = 0;
     tracee->over = patch->address;
     stay_or_go(tracing, tracee, CORDBG_STOP_SIGNAL);

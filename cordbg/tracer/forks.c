@@ -236,6 +236,7 @@ cordbg_tracing_on_exec(cordbg_tracing *tracing, cordbg_tracee *tracee, int forme
   cordbg_patches_forget(&tracing->patches);
   tracing->cleanup_count = 0;
   tracing->own_start = tracing->own_end = 0;
+  tracing->pass_count = 0;
   tracing->cleanup_kick = 0;
   int pid = tracing->target->pid;
   cordbg_space_close(&tracing->space);

@@ -72,6 +72,7 @@ typedef enum cordbg_request_kind {
   CORDBG_REQUEST_STATISTICS,
   CORDBG_REQUEST_SIGNAL,       /* what a thread in a reported signal stop goes on with */
   CORDBG_REQUEST_OWN_TRAPS,    /* where the program's own int3 speaks to its debugger */
+  CORDBG_REQUEST_PASSES,       /* hits that need not be reported */
 } cordbg_request_kind;
 
 typedef struct cordbg_request_header {
@@ -301,6 +302,24 @@ typedef struct cordbg_request_own_traps {
   cordbg_request_header header;
   uint64_t start, end;
 } cordbg_request_own_traps;
+
+/*
+ * PASSES: a hit of the trap at `trap`, which has the internal layer only, is not reported while the
+ * 8 bytes of the target at each of `words` are the value beside it: the thread goes on over it. A
+ * word 0 is none. All that hold until an exec or another request, which replaces them; none: every
+ * hit is reported.
+ */
+#define CORDBG_PASSES_MAX 8u
+typedef struct cordbg_pass {
+  uint64_t trap;
+  uint64_t words[2], values[2];
+} cordbg_pass;
+typedef struct cordbg_request_passes {
+  cordbg_request_header header;
+  uint32_t count;
+  uint32_t pad;
+  cordbg_pass passes[CORDBG_PASSES_MAX];
+} cordbg_request_passes;
 
 typedef struct cordbg_statistics {
   uint64_t hits;             /* traps that a thread ran into */

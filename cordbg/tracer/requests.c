@@ -385,6 +385,21 @@ do_on_cleanup(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error
 }
 
 static HRESULT
+do_passes(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *error)
+{
+  const cordbg_request_passes *request = (const cordbg_request_passes *)tracing->packet;
+  *size = sizeof(cordbg_reply_header);
+  if (length != sizeof *request || request->count > CORDBG_PASSES_MAX)
+    return refuse_size(error);
+  HRESULT hr = check_target(tracing, error);
+  if (FAILED(hr))
+    return hr;
+  memcpy(tracing->passes, request->passes, sizeof tracing->passes);
+  tracing->pass_count = request->count;
+  return S_OK;
+}
+
+static HRESULT
 do_own_traps(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *error)
 {
   const cordbg_request_own_traps *request = (const cordbg_request_own_traps *)tracing->packet;
@@ -501,6 +516,8 @@ dispatch(cordbg_tracing *tracing, size_t length, size_t *size, int *fd, cordbg_e
     return S_OK;
   case CORDBG_REQUEST_OWN_TRAPS:
     return do_own_traps(tracing, length, size, error);
+  case CORDBG_REQUEST_PASSES:
+    return do_passes(tracing, length, size, error);
   case CORDBG_REQUEST_SIGNAL:
     return do_signal(tracing, length, size, error);
   default:

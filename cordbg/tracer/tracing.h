@@ -144,6 +144,8 @@ struct cordbg_tracing {
   int child_fd; /* signalfd of SIGCHLD */
   uint32_t wanted; /* CORDBG_WANT_* */
   uint64_t own_start, own_end; /* CORDBG_REQUEST_OWN_TRAPS */
+  cordbg_pass passes[CORDBG_PASSES_MAX];
+  uint32_t pass_count;
   uint64_t wanted_signals;
   bool ending;     /* the client is gone, or a signal asks to end */
   bool greeted;

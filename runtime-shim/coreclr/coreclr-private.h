@@ -326,6 +326,12 @@ HRESULT cordbg_coreclr_handle_event(cordbg_runtime *runtime, const cordbg_event 
                                     cordbg_rt_event **events, size_t *count, cordbg_error *error);
 HRESULT cordbg_coreclr_synchronised(cordbg_runtime *runtime, cordbg_error *error);
 
+/*
+ * The notification of the body at start, which is told already, stops nobody: its throw passes in
+ * the tracer. 0: each notification stops. Exceptions that are no notification pass either way.
+ */
+void cordbg_coreclr_pass_notification(cordbg_runtime *runtime, uint64_t start);
+
 /* ---- publish.c ---- */
 
 void cordbg_coreclr_make_publish(cordbg_runtime *runtime);

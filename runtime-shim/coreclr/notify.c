@@ -10,7 +10,10 @@
 
 #include "runtime-shim/coreclr/coreclr-private.h"
 
-enum { NOTIFICATION_CODE = 8 }; /* the first argument of one that tells of code */
+enum {
+  NOTIFICATION_CODE = 8, /* the first argument of one that tells of code */
+  ARGUMENT_START = 16,   /* where such a one has the code's address */
+};
 
 static HRESULT
 code_made(cordbg_runtime *runtime, const cordbg_dac_notification *what, int32_t tid, GArray *events,
@@ -61,9 +64,38 @@ look_at_events(cordbg_runtime *runtime, const GArray *events)
     const cordbg_rt_event *event = &g_array_index(events, cordbg_rt_event, i);
     if (event->kind == CORDBG_RT_EVENT_CODE_FREED)
       g_hash_table_remove(runtime->told, GSIZE_TO_POINTER(event->code.id));
-    else if (event->kind == CORDBG_RT_EVENT_MODULE_UNLOADED)
+    else if (event->kind == CORDBG_RT_EVENT_MODULE_UNLOADED) {
       cordbg_coreclr_forget_wanted(runtime, event->id);
+      cordbg_coreclr_pass_notification(runtime, 0); /* another body may come to stand there */
+    }
   }
+}
+
+/* Where the runtime says what a notification is about; 0: unknown. */
+static uint64_t
+arguments_of(cordbg_runtime *runtime)
+{
+  if (!runtime->arguments_looked &&
+      !cordbg_coreclr_find_global(runtime, "ClrNotificationArguments", &runtime->arguments))
+    runtime->arguments = 0;
+  runtime->arguments_looked = true;
+  return runtime->arguments;
+}
+
+void
+cordbg_coreclr_pass_notification(cordbg_runtime *runtime, uint64_t start)
+{
+  uint64_t arguments = arguments_of(runtime);
+  const cordbg_pass passes[] = {
+      {.trap = runtime->throw_address, .words = {arguments}},
+      {.trap = runtime->throw_address,
+       .words = {arguments, arguments + ARGUMENT_START}, /* of another kind it has no address */
+       .values = {NOTIFICATION_CODE, start}},
+  };
+
+  /* Without it the client looks at the notification itself. */
+  if (arguments)
+    cordbg_tracer_set_passes(runtime->tracer, passes, start ? 2 : 1, NULL);
 }
 
 /*
@@ -76,11 +108,7 @@ decode_here(cordbg_runtime *runtime, int32_t tid, GArray *events, cordbg_error *
   uint64_t arguments[3]; /* kind, MethodDesc, code */
   cordbg_dac_method method;
 
-  if (!runtime->arguments_looked &&
-      !cordbg_coreclr_find_global(runtime, "ClrNotificationArguments", &runtime->arguments))
-    runtime->arguments = 0;
-  runtime->arguments_looked = true;
-  if (!runtime->arguments ||
+  if (!arguments_of(runtime) ||
       FAILED(cordbg_coreclr_read(runtime, runtime->arguments, arguments, sizeof arguments, NULL)))
     return S_FALSE;
   if (arguments[0] == 0)

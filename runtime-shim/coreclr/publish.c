@@ -253,9 +253,10 @@ completed(cordbg_runtime *runtime, const cordbg_event *event, GArray *events, co
   if (!is_code(runtime, address))
     return give_up(runtime, error);
   HRESULT hr = cordbg_coreclr_tell_body(runtime, method_desc, address, event->tid, events, error);
-  if (hr == S_OK)
+  if (hr == S_OK) {
     cordbg_coreclr_code_unlisted(runtime, address);
-  else if (hr == S_FALSE)
+    cordbg_coreclr_pass_notification(runtime, address);
+  } else if (hr == S_FALSE)
     trap_entry(runtime, address);
   return FAILED(hr) ? hr : S_OK;
 }

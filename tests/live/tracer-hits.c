@@ -588,6 +588,39 @@ row_37_a_target_that_is_traced_already_names_its_tracer(void **state)
   session_end(&s);
 }
 
+static void
+a_hit_that_passes_is_not_told_while_its_word_has_the_value(void **state)
+{
+  (void)state;
+  test_session s;
+  session_begin(&s, count_forever, 1);
+  cordbg_pass pass = {.trap = at(site_add),
+                      .words = {at(&s.stage->count[5]), at(&s.stage->count[6])},
+                      .values = {7, 9}};
+  plant(&s, CORDBG_LAYER_INTERNAL, at(site_add));
+  s.stage->count[5] = 7;
+  must(&s, cordbg_tracer_set_passes(s.tracer, &pass, 1, &s.error));
+  next_hit(&s, at(site_add)); /* the other word has another value */
+  s.stage->count[6] = 9;
+  long before = s.stage->count[0];
+  go_on(&s);
+  await_long(&s.stage->count[0], before + 1000);
+  s.stage->count[5] = 8;
+  next_hit(&s, at(site_add));
+  assert_int_equal(s.stage->count[1], s.stage->count[0]); /* each instruction ran once */
+  s.stage->count[5] = 7;
+  plant(&s, CORDBG_LAYER_MANAGED, at(site_add)); /* a breakpoint there is told in any case */
+  go_on(&s);
+  next_hit(&s, at(site_add));
+  take_away(&s, CORDBG_LAYER_MANAGED, at(site_add));
+  must(&s, cordbg_tracer_set_passes(s.tracer, NULL, 0, &s.error));
+  go_on(&s);
+  next_hit(&s, at(site_add));
+  assert_int_equal(cordbg_tracer_set_passes(s.tracer, &pass, CORDBG_PASSES_MAX + 1, &s.error),
+                   E_INVALIDARG);
+  session_end(&s);
+}
+
 int
 main(void)
 {
@@ -607,6 +640,7 @@ main(void)
       cmocka_unit_test(row_32_a_thread_at_a_trap_that_it_has_not_executed_executes_it_once),
       cmocka_unit_test(row_32_a_hit_whose_trap_went_meanwhile_is_dropped),
       cmocka_unit_test(row_33_a_signal_that_finds_a_thread_behind_a_trap_does_not_rewind_it),
+      cmocka_unit_test(a_hit_that_passes_is_not_told_while_its_word_has_the_value),
       cmocka_unit_test(row_35_a_trap_planted_and_removed_under_the_running_thread),
       cmocka_unit_test(row_37_a_target_that_masks_and_ignores_sigtrap),
       cmocka_unit_test(row_37_a_target_that_is_traced_already_names_its_tracer),
