@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINES_MAX = 8, COUNTED_S = 300 };
+enum { LINES_MAX = 8 };
 
 /* What is broken at: a method by name, or a line. */
 typedef struct wish {
@@ -86,28 +86,6 @@ wish_hook(client *c, const told *what)
   return GO_ON;
 }
 
-/* What the program counted, when it is done: a loaded machine may need long for that. */
-static long
-await_count(int out)
-{
-  static const char text[] = "counted ";
-  g_autoptr(GString) all = g_string_new(NULL);
-  char bytes[256];
-  for (;;) {
-    struct pollfd polled = {.fd = out, .events = POLLIN};
-    if (poll(&polled, 1, COUNTED_S * 1000) <= 0)
-      fail_msg("the program neither ends nor speaks; it said: %s", all->str);
-    ssize_t size = read(out, bytes, sizeof bytes);
-    if (size <= 0)
-      break;
-    g_string_append_len(all, bytes, size);
-  }
-  const char *found = strstr(all->str, text);
-  if (!found)
-    fail_msg("the program ended and said: %s", all->str);
-  return strtol(found + strlen(text), NULL, 10);
-}
-
 /* Runs the program to its end; what it counted. */
 static long
 count_of(client_hook hook, void *data, const char *build, const char *name, const char *a,
@@ -125,7 +103,7 @@ count_of(client_hook hook, void *data, const char *build, const char *name, cons
   client_open(&c, hook, data);
   assert_ok(client_launch(&c, (char *const *)argv, 0, out[1]));
   close(out[1]);
-  long counted = await_count(out[0]);
+  long counted = program_counted(out[0]);
   client_await(&c, "ExitProcess", 1);
   close(out[0]);
   client_close(&c);

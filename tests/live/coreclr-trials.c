@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { COUNTED_S = 300 };
-
 /* g_malloc'ed; skips the case when it was not compiled. */
 static char *
 path_of(const char *build, const char *name)
@@ -27,28 +25,6 @@ path_of(const char *build, const char *name)
     skip();
   }
   return path;
-}
-
-/* What the program counted, when it is done: a loaded machine may need long for that. */
-static long
-await_count(int out)
-{
-  static const char text[] = "counted ";
-  g_autoptr(GString) all = g_string_new(NULL);
-  char bytes[256];
-  for (;;) {
-    struct pollfd polled = {.fd = out, .events = POLLIN};
-    if (poll(&polled, 1, COUNTED_S * 1000) <= 0)
-      fail_msg("the program neither ends nor speaks; it said: %s", all->str);
-    ssize_t size = read(out, bytes, sizeof bytes);
-    if (size <= 0)
-      break;
-    g_string_append_len(all, bytes, size);
-  }
-  const char *found = strstr(all->str, text);
-  if (!found)
-    fail_msg("the program ended and said: %s", all->str);
-  return strtol(found + strlen(text), NULL, 10);
 }
 
 /* Runs the program to its end; what it counted. */
@@ -69,7 +45,7 @@ count_of(client *c, client_hook hook, void *data, const char *build, const char 
   assert_ok(hr);
   assert_ok(ICorDebugProcess_GetID(c->process, &pid));
   close(out[1]);
-  long counted = await_count(out[0]);
+  long counted = program_counted(out[0]);
   client_await(c, "ExitProcess", 1);
   close(out[0]);
   return counted;

@@ -40,13 +40,8 @@ stop_hook(client *c, const told *what)
   c->data = &s->b;
   then next = breaking_hook(c, what);
   c->data = s;
-  if (next == STAY) {
-    ICorDebugRegisterSet *set;
-    hook_ok(ICorDebugThread_GetID(what->thread, &s->tid));
-    hook_ok(ICorDebugThread_GetRegisterSet(what->thread, &set));
-    hook_ok(ICorDebugRegisterSet_GetRegisters(set, 1, 1, &s->managed));
-    ICorDebugRegisterSet_Release(set);
-  }
+  if (next == STAY)
+    breaking_place(what, &s->tid, &s->managed);
   return next;
 }
 

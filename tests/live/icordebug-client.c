@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cordbg/com/object.h"
 
-enum { PATIENCE_S = 60, LAST_TOLD = 20 };
+enum { PATIENCE_S = 60, COUNTED_S = 300, LAST_TOLD = 20 };
 
 /* ---- Leaks ---- */
 
@@ -524,60 +525,6 @@ client_await_objects(size_t before)
   assert_int_equal(cordbg_object_count(), before);
 }
 
-/* ---- Breakpoints by name ---- */
-
-static HRESULT
-break_in(breaking *b, ICorDebugModule *module, mdMethodDef token)
-{
-  ICorDebugFunction *function;
-  ICorDebugCode *code;
-  HRESULT hr = ICorDebugModule_GetFunctionFromToken(module, token, &function);
-  if (FAILED(hr))
-    return hr;
-  hr = ICorDebugFunction_GetILCode(function, &code);
-  if (SUCCEEDED(hr)) {
-    hr = ICorDebugCode_CreateBreakpoint(code, b->il, &b->breakpoints[b->set]);
-    b->set += SUCCEEDED(hr);
-    ICorDebugCode_Release(code);
-  }
-  ICorDebugFunction_Release(function);
-  return hr;
-}
-
-void
-breaking_set(breaking *b, ICorDebugModule *module)
-{
-  mdMethodDef tokens[8];
-  ULONG32 count = 0;
-  if (b->once && b->set > 0)
-    return;
-  HRESULT hr = cordbg_find_methods(module, b->type, b->method, 8, tokens, &count);
-  if (hr == S_FALSE)
-    return;
-  for (ULONG32 i = 0; i < count && i < 8 && hr == S_OK && b->set < BREAKING_MAX; i++)
-    hr = break_in(b, module, tokens[i]);
-  hook_true(hr == S_OK || (b->left && hr == CORDBG_E_OBJECT_NEUTERED));
-}
-
-then
-breaking_hook(client *c, const told *what)
-{
-  breaking *b = c->data;
-  if (strcmp(what->name, "LoadModule") == 0)
-    breaking_set(b, what->module);
-  if (strcmp(what->name, "Breakpoint") != 0)
-    return GO_ON;
-  return __atomic_add_fetch(&b->hits, 1, __ATOMIC_SEQ_CST) == b->limit ? STAY : GO_ON;
-}
-
-void
-breaking_drop(breaking *b)
-{
-  for (unsigned i = 0; i < b->set; i++)
-    ICorDebugFunctionBreakpoint_Release(b->breakpoints[i]);
-  b->set = 0;
-}
-
 /* No hook uses what the failed test had, from here on. */
 static bool
 forget_hook(client *c)
@@ -774,23 +721,57 @@ program_end(program *p)
   close(p->out);
 }
 
+/* Awaits the end of a process; pid 0: there is none. */
+static bool
+await_end(int pid)
+{
+  int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+  struct pollfd polled = {.fd = fd, .events = POLLIN};
+  bool ended = fd < 0 || poll(&polled, 1, PATIENCE_S * 1000) == 1;
+  if (fd >= 0)
+    close(fd);
+  return ended;
+}
+
 int
 program_wait(program *p)
 {
   int status = -1;
-  siginfo_t info;
-  for (int tries = 0; tries < PATIENCE_S * 100; tries++) {
-    info.si_pid = 0;
-    assert_int_equal(waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
-    if (info.si_pid != 0) {
-      note_program(p->pid, false);
-      waitpid(p->pid, &status, 0);
-      close(p->out);
-      return status;
-    }
-    g_usleep(10000);
+  if (!await_end(p->pid)) {
+    program_end(p);
+    fail_msg("the debuggee does not end");
   }
-  program_end(p);
-  fail_msg("the debuggee does not end");
+  note_program(p->pid, false);
+  waitpid(p->pid, &status, 0);
+  close(p->out);
   return status;
+}
+
+void
+program_await_untraced(const program *p)
+{
+  if (!await_end(program_tracer(p)))
+    fail_msg("the tracer of program %d does not end", p->pid);
+  assert_int_equal(program_tracer(p), 0);
+}
+
+long
+program_counted(int out)
+{
+  static const char text[] = "counted ";
+  g_autoptr(GString) all = g_string_new(NULL);
+  char bytes[256];
+  for (;;) {
+    struct pollfd polled = {.fd = out, .events = POLLIN};
+    if (poll(&polled, 1, COUNTED_S * 1000) <= 0)
+      fail_msg("the program neither ends nor speaks; it said: %s", all->str);
+    ssize_t size = read(out, bytes, sizeof bytes);
+    if (size <= 0)
+      break;
+    g_string_append_len(all, bytes, size);
+  }
+  const char *found = strstr(all->str, text);
+  if (!found)
+    fail_msg("the program ended and said: %s", all->str);
+  return strtol(found + strlen(text), NULL, 10);
 }

@@ -106,6 +106,8 @@ void breaking_set(breaking *b, ICorDebugModule *module);
 /* c->data is a breaking: sets it in each module that is loaded, counts hits. */
 then breaking_hook(client *c, const told *what);
 void breaking_drop(breaking *b);
+/* In a hook, of the thread that has the callback. */
+void breaking_place(const told *what, DWORD *tid, CORDB_ADDRESS *pc);
 
 /* ---- Runtimes ---- */
 
@@ -173,6 +175,10 @@ void program_check_unharmed(const program *p);
 void program_end(program *p);
 /* Does not kill: waits for its end; the wait status. */
 int program_wait(program *p);
+/* Waits for the end of the process that traces it, when there is one. */
+void program_await_untraced(const program *p);
+/* Reads its output to the end: the number behind "counted ". A loaded machine may need long. */
+long program_counted(int out);
 
 #define assert_ok(expression)                                                                      \
   do {                                                                                             \

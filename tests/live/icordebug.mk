@@ -3,7 +3,8 @@
 # count its objects.
 icordebug_cflags = $(AM_CFLAGS) $(GLIB_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 icordebug_libs = cordbg/libwhole.la $(GLIB_LIBS) $(CMOCKA_LIBS) -lpthread
-icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-client.h
+icordebug_client = tests/live/icordebug-client.c tests/live/icordebug-breaking.c \
+	tests/live/icordebug-client.h
 
 if HAVE_CMOCKA
 icordebug_tests = tests/live/test-icordebug-breakpoints tests/live/test-icordebug-memory \

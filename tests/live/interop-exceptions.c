@@ -326,20 +326,6 @@ await_word(const debugger *d, unsigned which, long value)
 }
 
 static void
-await_no_tracer(void)
-{
-  for (int tries = 0; tries < 30000; tries++) {
-    g_autofree char *path = g_strdup_printf("/proc/%d/status", p.pid);
-    g_autofree char *status = NULL;
-    assert_true(g_file_get_contents(path, &status, NULL, NULL));
-    if (strstr(status, "TracerPid:\t0\n") != NULL)
-      return;
-    usleep(1000);
-  }
-  fail_msg("the program is still traced");
-}
-
-static void
 a_killed_debugger_takes_no_signal_with_it(void **state)
 {
   (void)state;
@@ -349,7 +335,7 @@ a_killed_debugger_takes_no_signal_with_it(void **state)
   assert_int_equal(kill(p.pid, SIGINT), 0);
   debugger_kill_at_exception(&d);
   await_word(&d, TROUBLE_SIGNALS, 1);
-  await_no_tracer();
+  program_await_untraced(&p);
   program_check_unharmed(&p);
   program_end(&p);
 
@@ -358,7 +344,7 @@ a_killed_debugger_takes_no_signal_with_it(void **state)
   debugger_kill_at_exception(&d);
   await_word(&d, TROUBLE_FINISHED, 2);
   await_word(&d, TROUBLE_LAST_SIGNAL, SIGSEGV);
-  await_no_tracer();
+  program_await_untraced(&p);
   program_check_unharmed(&p);
   program_end(&p);
 

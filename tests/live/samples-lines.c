@@ -20,29 +20,11 @@
 
 #include "tests/live/samples-support.h"
 
-/* "Counter.cs:LINE" of the first line with that text; to be freed. */
-static char *
-counter_line(const char *text)
-{
-  const char *folder = g_getenv("srcdir");
-  g_autofree char *path =
-      g_build_filename(folder ? folder : ".", "samples", "debuggees", "Counter.cs", NULL);
-  g_autofree char *all = NULL;
-  if (!g_file_get_contents(path, &all, NULL, NULL))
-    fail_msg("%s cannot be read", path);
-  g_auto(GStrv) lines = g_strsplit(all, "\n", -1);
-  for (unsigned i = 0; lines[i] != NULL; i++)
-    if (strstr(lines[i], text) != NULL)
-      return g_strdup_printf("Counter.cs:%u", i + 1);
-  fail_msg("no line has '%s'", text);
-  return NULL;
-}
-
 static void
 attach_break_stops_at_a_line_of_a_running_program(void **state)
 {
   g_autofree char *program = sample_debuggee(*state);
-  g_autofree char *line = counter_line("return next;");
+  g_autofree char *line = sample_counter_line("return next;");
   g_autofree char *path = g_strconcat("debuggees/", line, NULL);
   g_autofree char *output = NULL, *errors = NULL;
   int pipe;
@@ -68,7 +50,7 @@ static void
 attach_break_stops_at_a_line_of_a_program_that_it_launches(void **state)
 {
   g_autofree char *program = sample_debuggee(*state);
-  g_autofree char *line = counter_line("value = Tick(value);");
+  g_autofree char *line = sample_counter_line("value = Tick(value);");
   g_autofree char *output = NULL, *errors = NULL;
   char *arguments[] = {(char *)"samples/attach-break",
                        (char *)"--break",
@@ -90,7 +72,7 @@ static void
 a_line_at_the_start_of_main_is_hit_by_a_launch(void **state)
 {
   g_autofree char *program = sample_debuggee(*state);
-  g_autofree char *line = counter_line("int seconds = args.Length");
+  g_autofree char *line = sample_counter_line("int seconds = args.Length");
   g_autofree char *output = NULL, *errors = NULL;
   char *arguments[] = {(char *)"samples/attach-break",
                        (char *)"--break",
@@ -108,7 +90,7 @@ static void
 readmem_breaks_on_a_line(void **state)
 {
   g_autofree char *program = sample_debuggee(*state);
-  g_autofree char *line = counter_line("if (next % 1000 == 0)");
+  g_autofree char *line = sample_counter_line("if (next % 1000 == 0)");
   g_autofree char *output = NULL, *errors = NULL;
   char *arguments[] = {(char *)"samples/readmem",
                        (char *)"--json",

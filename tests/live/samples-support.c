@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,23 @@ sample_debuggee(const char *name)
     skip();
   }
   return path;
+}
+
+char *
+sample_counter_line(const char *text)
+{
+  const char *folder = g_getenv("srcdir");
+  g_autofree char *path =
+      g_build_filename(folder ? folder : ".", "samples", "debuggees", "Counter.cs", NULL);
+  g_autofree char *all = NULL;
+  if (!g_file_get_contents(path, &all, NULL, NULL))
+    fail_msg("%s cannot be read", path);
+  g_auto(GStrv) lines = g_strsplit(all, "\n", -1);
+  for (unsigned i = 0; lines[i] != NULL; i++)
+    if (strstr(lines[i], text) != NULL)
+      return g_strdup_printf("Counter.cs:%u", i + 1);
+  fail_msg("no line has '%s'", text);
+  return NULL;
 }
 
 int

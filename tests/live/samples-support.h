@@ -8,6 +8,8 @@
 /* The compiled debuggee, relative to their folder; to be freed. Skips the case when it, or its
  * runtime, is not there. */
 char *sample_debuggee(const char *name);
+/* "Counter.cs:LINE" of the first line with that text; to be freed. */
+char *sample_counter_line(const char *text);
 /* Runs a command line, which ends with NULL; its exit code. Outputs (NULL: not wanted) to be freed.
  */
 int sample_run(char *const *arguments, char **output, char **errors);

@@ -180,29 +180,11 @@ assert_refused(int code, const char *output, const char *errors, const char *bec
 
 /* ---- Breakpoints on source lines ---- */
 
-/* "Counter.cs:LINE" of the first line with that text; to be freed. */
-static char *
-counter_line(const char *text)
-{
-  const char *folder = g_getenv("srcdir");
-  g_autofree char *path =
-      g_build_filename(folder ? folder : ".", "samples", "debuggees", "Counter.cs", NULL);
-  g_autofree char *all = NULL;
-  if (!g_file_get_contents(path, &all, NULL, NULL))
-    fail_msg("%s cannot be read", path);
-  g_auto(GStrv) lines = g_strsplit(all, "\n", -1);
-  for (unsigned i = 0; lines[i] != NULL; i++)
-    if (strstr(lines[i], text) != NULL)
-      return g_strdup_printf("Counter.cs:%u", i + 1);
-  fail_msg("no line has '%s'", text);
-  return NULL;
-}
-
 static void
 readmem_breaks_on_a_source_line(void **state)
 {
   g_autofree char *program = sample_debuggee("Counter.exe");
-  g_autofree char *line = counter_line("if (next % 1000 == 0)");
+  g_autofree char *line = sample_counter_line("if (next % 1000 == 0)");
   g_autofree char *output = NULL, *errors = NULL;
   (void)state;
   int code = sample_run_list(&output, &errors, "samples/readmem", "--json", "--break", line,
@@ -217,7 +199,7 @@ static void
 attach_break_counts_hits_of_a_source_line(void **state)
 {
   g_autofree char *program = sample_debuggee("Counter.exe");
-  g_autofree char *line = counter_line("return next;");
+  g_autofree char *line = sample_counter_line("return next;");
   g_autofree char *path = g_strconcat("debuggees/", line, NULL);
   g_autofree char *output = NULL, *errors = NULL;
   int pipe;
@@ -253,8 +235,8 @@ static void
 a_line_without_code_is_refused_and_the_nearest_named(void **state)
 {
   g_autofree char *program = sample_debuggee("Counter.exe");
-  g_autofree char *bare = counter_line("static long count;");
-  g_autofree char *nearest = counter_line("public static long Tick(long value) {");
+  g_autofree char *bare = sample_counter_line("static long count;");
+  g_autofree char *nearest = sample_counter_line("public static long Tick(long value) {");
   g_autofree char *because =
       g_strdup_printf("the nearest line with code is %s", strchr(nearest, ':') + 1);
   (void)state;
