@@ -69,12 +69,13 @@ number_of_kills(void)
   return text != NULL ? (unsigned)strtoul(text, NULL, 10) : 20;
 }
 
-/* In a child of the test: attaches, says so when the callback has come, and waits for its death. */
+/* In a child of the test: attaches, says so when the callback has come, and waits for its death.
+   limit: the hit at which the program stays stopped; 0: none. */
 static void
-be_a_client(int pid, const char *callback, int report)
+be_a_client(int pid, const char *callback, unsigned limit, int report)
 {
   static client c;
-  breaking b = {.type = "Debuggees.ManyThreads", .method = "Work"};
+  breaking b = {.type = "Debuggees.ManyThreads", .method = "Work", .limit = limit};
   client_open(&c, breaking_hook, &b);
   if (client_attach(&c, pid, FALSE) != S_OK)
     _exit(1);
@@ -101,7 +102,7 @@ row_28_client_is_killed(void **state)
     pid_t child = fork();
     if (child == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a failed test */
-      be_a_client(p.pid, i % 2 == 0 ? "CreateProcess" : "Breakpoint", ready[1]);
+      be_a_client(p.pid, i % 2 == 0 ? "CreateProcess" : "Breakpoint", 0, ready[1]);
     }
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -120,6 +121,39 @@ row_28_client_is_killed(void **state)
     program_check_unharmed(&p);
   }
   printf("%u of %u clients killed, the program unharmed\n", kills, kills);
+  program_end(&p);
+}
+
+/* All threads are stopped then, and some stand at hits. */
+static void
+row_29_tracer_is_killed_while_the_program_is_stopped_at_a_hit(void **state)
+{
+  (void)state;
+  program p;
+  program_start_managed(&p, "ManyThreads", "3600", "4", NULL);
+  for (unsigned i = 0; i < 10; i++) {
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0)
+      be_a_client(p.pid, "Breakpoint", 1, ready[1]);
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    int tracer = program_tracer(&p);
+    assert_true(tracer > 0);
+    int end = (int)syscall(SYS_pidfd_open, tracer, 0);
+    assert_true(end >= 0);
+    kill(tracer, SIGKILL);
+    struct pollfd polled = {.fd = end, .events = POLLIN};
+    assert_int_equal(poll(&polled, 1, 60000), 1);
+    close(end);
+    program_check_unharmed(&p);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+  }
   program_end(&p);
 }
 
@@ -189,6 +223,7 @@ main(void)
       CASE_ON_BOTH(attach_to_a_busy_program_100_times),
       CASE_ON_BOTH(detach_at_any_moment_under_load),
       CASE_ON_BOTH(row_28_client_is_killed),
+      CASE_ON_BOTH(row_29_tracer_is_killed_while_the_program_is_stopped_at_a_hit),
       CASE_ON_BOTH(row_23_processes_are_started_under_traps),
       CASE_ON(net, diagnostics_that_are_switched_off_are_not_needed),
   };

@@ -272,6 +272,7 @@ row_29_the_tracer_is_killed_while_threads_stand_at_hits(void **state)
     kill_the_tracer(&s);
     check_unharmed(&s);
     check_session_over(&s);
+    cordbg_tracer_destroy(s.tracer);
     session_attach(&s); /* another one is as good */
     plant(&s, CORDBG_LAYER_MANAGED, sites[0]);
     next_hit(&s, sites[0]);
