@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ICorDebugStackWalk: the stack of a stopped thread, from where it stands outwards, over the walks
- * of the native room (cordbg/native/stack.c).
+ * ICorDebugStackWalk: the stack of a stopped thread, from its innermost method outwards, over the
+ * walks of the native room (cordbg/native/stack.c).
  *
  * As Microsoft's: each frame of a method is a place of its own. All that lies between two of them
  * (native code, the runtime's stubs and wrappers, code without IL) is one place, which has a
@@ -86,7 +86,33 @@ look_around(cordbg_thread *thread, uint64_t runs, position *at, cordbg_error *er
   return FAILED(hr) ? hr : S_OK;
 }
 
-/* The thread's innermost place. On success the session's lock is held. */
+/* One place outwards. Lock held; held afterwards only on success. */
+static HRESULT
+step_out(cordbg_thread *thread, uint64_t runs, position *at, cordbg_error *error)
+{
+  bool native = at->method == NULL;
+  for (unsigned i = 0; i < NATIVE_FRAMES_MAX; i++) {
+    at->method = NULL;
+    at->over = at->step != S_OK;
+    if (at->over)
+      return S_OK;
+    at->frame = at->caller;
+    at->innermost = false;
+    HRESULT hr = look_around(thread, runs, at, error);
+    if (FAILED(hr))
+      return hr;
+    if (at->method != NULL || !native)
+      return S_OK;
+  }
+  cordbg_leave(&thread->child);
+  return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, at->frame.registers.rip,
+                          "the stack has more than %u native frames in a row", NATIVE_FRAMES_MAX);
+}
+
+/*
+ * Where a walk begins. As Microsoft's, at the innermost method: native code that it called is seen
+ * only where there is no method on the stack. On success the session's lock is held.
+ */
 static HRESULT
 begin(cordbg_thread *thread, bool arguments, position *at, struct user_fpregs_struct *floating,
       uint64_t *runs, cordbg_error *error)
@@ -108,7 +134,14 @@ begin(cordbg_thread *thread, bool arguments, position *at, struct user_fpregs_st
   memset(at, 0, sizeof *at);
   at->frame.registers = registers.general;
   at->innermost = true;
-  return look_around(thread, *runs, at, error);
+  hr = look_around(thread, *runs, at, error);
+  if (FAILED(hr) || at->method != NULL)
+    return hr;
+  position outer = *at;
+  hr = step_out(thread, *runs, &outer, error);
+  if (SUCCEEDED(hr) && !outer.over)
+    *at = outer;
+  return hr;
 }
 
 HRESULT
@@ -121,7 +154,7 @@ cordbg_thread_active_frame(cordbg_thread *thread, ICorDebugFrame **ret)
   HRESULT hr = begin(thread, ret != NULL, &at, &floating, &runs, &error);
   if (FAILED(hr))
     return cordbg_answer(hr, &error);
-  *ret = at.method; /* NULL: native code is active */
+  *ret = at.method; /* NULL: there is only native code */
   cordbg_leave(&thread->child);
   return S_OK;
 }
@@ -132,29 +165,6 @@ move_to(cordbg_stack_walker *self, const position *at)
   ICorDebugFrame *before = self->at.method;
   self->at = *at;
   cordbg_unknown_unref(before);
-}
-
-/* One place outwards. Lock held; held afterwards only on success. */
-static HRESULT
-step_out(cordbg_stack_walker *self, position *at, cordbg_error *error)
-{
-  bool native = at->method == NULL;
-  for (unsigned i = 0; i < NATIVE_FRAMES_MAX; i++) {
-    at->method = NULL;
-    at->over = at->step != S_OK;
-    if (at->over)
-      return S_OK;
-    at->frame = at->caller;
-    at->innermost = false;
-    HRESULT hr = look_around(self->thread, self->runs, at, error);
-    if (FAILED(hr))
-      return hr;
-    if (at->method != NULL || !native)
-      return S_OK;
-  }
-  cordbg_leave(&self->thread->child);
-  return cordbg_error_set(error, CORDBG_E_TARGET_INCONSISTENT, 0, at->frame.registers.rip,
-                          "the stack has more than %u native frames in a row", NATIVE_FRAMES_MAX);
 }
 
 static HRESULT
@@ -170,7 +180,7 @@ walk_next(ICorDebugStackWalk *This)
     return cordbg_fail(CORDBG_E_PAST_END_OF_STACK, "the walk is over");
   }
   position at = self->at;
-  hr = step_out(self, &at, &error);
+  hr = step_out(self->thread, self->runs, &at, &error);
   if (FAILED(hr))
     return cordbg_answer(hr, &error);
   if (at.over && FAILED(at.step)) {

@@ -236,6 +236,61 @@ a_hit_has_its_frame_and_its_stack(void **state)
   free(seen);
 }
 
+/* Whether the thread's stack begins with a method, and its active frame is that method's. */
+static bool
+begins_with_a_method(ICorDebugThread *thread)
+{
+  ICorDebugThread3 *thread3 = NULL;
+  ICorDebugStackWalk *walk = NULL;
+  ICorDebugFrame *active = NULL, *first = NULL;
+  mdMethodDef one = 0, other = 0;
+  assert_int_equal(ICorDebugThread_GetActiveFrame(thread, &active), S_OK);
+  assert_int_equal(ICorDebugThread_QueryInterface(thread, &IID_ICorDebugThread3, (void **)&thread3),
+                   S_OK);
+  assert_int_equal(ICorDebugThread3_CreateStackWalk(thread3, &walk), S_OK);
+  assert_int_equal(ICorDebugStackWalk_GetFrame(walk, &first), active != NULL ? S_OK : S_FALSE);
+  if (active != NULL) {
+    assert_int_equal(ICorDebugFrame_GetFunctionToken(active, &one), S_OK);
+    assert_int_equal(ICorDebugFrame_GetFunctionToken(first, &other), S_OK);
+    assert_int_equal(one, other);
+    ICorDebugFrame_Release(active);
+    ICorDebugFrame_Release(first);
+  }
+  ICorDebugStackWalk_Release(walk);
+  ICorDebugThread3_Release(thread3);
+  return active != NULL;
+}
+
+/* Wherever the program is stopped: mostly it sleeps, in the C library. */
+static void
+a_stack_begins_with_its_innermost_method(void **state)
+{
+  ICorDebugThreadEnum *threads = NULL;
+  ICorDebugThread *thread = NULL;
+  ULONG got = 0;
+  DWORD tid = 0;
+  int output, native_only = 0;
+  bool main_has = false;
+  adapter *a = attach_to_counter(*state, &output);
+  a->unbroken = true;
+  begin(a);
+  await_count(a, &a->modules, 2);
+  assert_int_equal(ICorDebugProcess_Stop(a->process, 0), S_OK);
+  assert_int_equal(ICorDebugProcess_EnumerateThreads(a->process, &threads), S_OK);
+  while (ICorDebugThreadEnum_Next(threads, 1, &thread, &got) == S_OK && got == 1) {
+    bool has = begins_with_a_method(thread);
+    assert_int_equal(ICorDebugThread_GetID(thread, &tid), S_OK);
+    main_has = main_has || (tid == a->pid && has);
+    native_only += !has;
+    ICorDebugThread_Release(thread);
+  }
+  ICorDebugThreadEnum_Release(threads);
+  assert_true(main_has);
+  assert_true(native_only > 0); /* the runtime's own, waiting */
+  assert_int_equal(ICorDebugProcess_Continue(a->process, FALSE), S_OK);
+  finish(a, output);
+}
+
 /* ---- A program that runs ---- */
 
 static void
@@ -354,6 +409,7 @@ main(void)
 {
   const struct CMUnitTest tests[] = {
       ON_EACH(a_hit_has_its_frame_and_its_stack),
+      ON_EACH(a_stack_begins_with_its_innermost_method),
       ON_EACH(a_running_program_is_given_a_breakpoint_and_relieved_of_it),
       ON_EACH(after_terminate_no_handler_is_touched),
   };
