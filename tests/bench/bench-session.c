@@ -51,8 +51,10 @@ typedef struct measuring {
   driver_break wanted;
   GPtrArray *breakpoints;
   hit_target bare;
-  void *library;            /* Microsoft's, in the process that measures it */
-  const char *job;          /* of that process */
+  void *library;    /* Microsoft's, in the process that measures it */
+  const char *job;  /* of that process */
+  const char *name; /* of a program that each round starts anew */
+  const char *const *arguments;
   DWORD size;               /* of a read */
   double reads, bare_reads; /* of the last session; 0: taken */
 
@@ -243,6 +245,17 @@ measure_attach(void *data)
   attach(work);
   double took = (double)(work->replayed_at - begun);
   detach(work);
+  return took;
+}
+
+/* Of a program that no debugger has seen: Mono's then has no agent in it yet. */
+static double
+measure_first_attach(void *data)
+{
+  measuring *work = data;
+  start_managed(&work->program, work->name, work->arguments);
+  double took = measure_attach(work);
+  program_end(&work->program);
   return took;
 }
 
@@ -552,6 +565,27 @@ attach_row(measuring *work, const char *what, double goal, const char *name,
 }
 
 static void
+first_attach_row(measuring *work, const char *what, const char *name, const char *const *arguments)
+{
+  g_autofree char *row = g_strdup_printf("first attach to a program, %s%s", runtime->name, what);
+  if (!bench_wanted(row))
+    return;
+  work->wanted = (driver_break){0};
+  work->name = name;
+  work->arguments = arguments;
+  start_managed(&work->program, name, arguments);
+  unsigned threads = program_threads(&work->program);
+  program_end(&work->program);
+  bench_compare(&(bench_job){.row = row,
+                             .unit = "ms",
+                             .threads = threads,
+                             .ratio = BENCH_ALONE,
+                             .goal = runtime->many_goal,
+                             .ours = measure_first_attach,
+                             .data = work});
+}
+
+static void
 hit_row(measuring *work)
 {
   g_autofree char *row =
@@ -675,6 +709,8 @@ main(int argc, char **argv)
     attach_row(&work, " idle", runtime->attach_goal, "Counter", idle);
     attach_row(&work, ", 8 busy", runtime->attach_goal, "ManyThreads", busy);
     attach_row(&work, ", 200 threads", runtime->many_goal, "ManyThreads", many);
+    first_attach_row(&work, " idle", "Counter", idle);
+    first_attach_row(&work, ", 200 threads", "ManyThreads", many);
     hit_row(&work);
     stop_row(&work);
     read_row(&work, "4 KiB", 4096, 1.1, "read 4 KiB");
