@@ -70,10 +70,26 @@ namespace Debuggees {
       }
     }
 
+    static int Find(byte[] bytes, byte[] part) {
+      for (int at = 0; at + part.Length <= bytes.Length; at++) {
+        int same = 0;
+        while (same < part.Length && bytes[at + same] == part[same])
+          same++;
+        if (same == part.Length)
+          return at;
+      }
+      throw new InvalidOperationException("no such bytes");
+    }
+
+    // Each with an identity (MVID) of its own: copies of one module share their breakpoints.
     static void LoadMany(string file) {
       byte[] bytes = File.ReadAllBytes(file);
-      for (int i = 0; i < loaded.Length; i++)
-        loaded[i] = Assembly.Load(bytes);
+      loaded[0] = Assembly.Load(bytes);
+      int identity = Find(bytes, loaded[0].ManifestModule.ModuleVersionId.ToByteArray());
+      for (int i = 1; i < loaded.Length; i++) {
+        Guid.NewGuid().ToByteArray().CopyTo(bytes, identity);
+        loaded[i] = Assembly.Load((byte[])bytes.Clone());
+      }
       foreach (Assembly one in loaded)
         total += (long)one.GetType("Debuggees.Twenty").GetMethod("All").Invoke(null, null);
     }
