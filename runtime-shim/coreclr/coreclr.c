@@ -12,6 +12,7 @@
  *   methods.c  names and tokens             notify.c   the runtime's notifications -> events
  *   expect.c   attaches about to come
  *   dac.c      the client of the DAC host   want.c     methods whose code is waited for
+ *   dac-kept.c its answers that still hold  thread-list.c  the threads, without the DAC
  *   thread-starts.c  threads begin, end     publish.c  code before anybody can run it
  *   bodies.c   code and its IL map, read without the DAC
  *
