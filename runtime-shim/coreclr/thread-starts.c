@@ -10,8 +10,8 @@
  * __cxa_thread_atexit, an import, when the Thread is in the runtime's list with its number and no
  * managed code has run on it (measured: 10.0). An internal trap stands there. Other libraries'
  * thread_local variables come that way too; what tells them apart is who calls and which destructor
- * is registered, and that is not taken on trust: of each destructor the first hit looks
- * whether the thread is in the runtime's list.
+ * is registered, and that is not taken on trust: of each destructor the first hits look
+ * whether the thread is in the runtime's list, until one is.
  *
  * Ends. The tracer says which thread the kernel has let go of (CORDBG_EVENT_THREAD_EXITED): no stop
  * for those that nobody knows.
@@ -30,11 +30,16 @@
 
 #include "runtime-shim/coreclr/coreclr-private.h"
 
-enum { DESTRUCTORS_MAX = 16 }; /* that libcoreclr.so registers; one was seen */
+enum {
+  DESTRUCTORS_MAX = 16, /* that libcoreclr.so registers; one was seen */
+  LOOKS_MAX =
+      16, /* for a thread that registers one: a list in the middle of a change may miss it */
+};
 
 typedef struct destructor {
   uint64_t address;
   bool ends_threads;
+  unsigned looks;
 } destructor;
 
 struct cordbg_coreclr_starts {
@@ -131,14 +136,12 @@ begins(cordbg_runtime *runtime, const cordbg_event *event, GArray *events, cordb
     d++;
   if (d == s->destructors + DESTRUCTORS_MAX)
     return S_OK;
-  if (d == s->destructors + s->count) {
-    hr = look_for(runtime, event->tid, &d->ends_threads, events, error);
-    if (SUCCEEDED(hr)) {
-      d->address = address;
-      s->count++;
-    }
-  } else if (d->ends_threads)
+  if (d == s->destructors + s->count)
+    s->destructors[s->count++].address = address;
+  if (d->ends_threads)
     cordbg_coreclr_meet_thread(runtime, event->tid, events);
+  else if (d->looks++ < LOOKS_MAX)
+    hr = look_for(runtime, event->tid, &d->ends_threads, events, error);
   return hr;
 }
 
