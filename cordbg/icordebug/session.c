@@ -368,14 +368,18 @@ session_abandon(cordbg_session *session, cordbg_cordebug *cordebug)
   if (session->life == CORDBG_LIFE_STARTING)
     session->life = CORDBG_LIFE_ATTACHED;
   bool launched = session->launched && !session->held;
-  if (launched)
+  if (launched) {
     cordbg_tracer_terminate(session->tracer, NULL);
+    /* An event that came when nobody read any more holds it back from its end. */
+    cordbg_tracer_continue(session->tracer, NULL);
+  }
   cordbg_session_drop_runtime(session, !launched);
   pthread_mutex_unlock(&session->lock);
-  cordbg_tracer_detach(session->tracer, NULL);
-  cordbg_session_over(session, CORDBG_E_PROCESS_DETACHED);
+  /* Before the tracer lets go: it is the one that sees the process through its last stop. */
   if (launched)
     cordbg_child_collect(session->pid);
+  cordbg_tracer_detach(session->tracer, NULL);
+  cordbg_session_over(session, CORDBG_E_PROCESS_DETACHED);
 }
 
 static HRESULT
