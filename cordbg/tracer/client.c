@@ -20,8 +20,9 @@
 
 #include "cordbg/tracer/spawn.h"
 
-/* How long to look for an event before sleeping, when the last one came within FAST_NS: waking from
-   sleep on an idle CPU takes some fifty microseconds, and two sleepers must find back to looking.
+/* How long to look for a packet before sleeping, when the last event came within FAST_NS: waking
+   from sleep on an idle CPU takes some fifty microseconds, and two sleepers must find back to
+   looking.
  */
 #define LOOK_NS 60000u
 #define FAST_NS 240000u
@@ -98,6 +99,20 @@ may_change(cordbg_tracer *tracer, uint32_t kind)
     tracer->stillness = 0;
 }
 
+/* A tracer whose target stands still looks for requests and answers most within microseconds: as in
+   cordbg_tracer_next_event, looking is cheaper than sleeping then. */
+static ssize_t
+receive_reply(cordbg_tracer *tracer, int *descriptor)
+{
+  uint64_t look_until = tracer->can_look && tracer->stillness != 0 ? now_ns() + LOOK_NS : 0;
+  ssize_t got;
+  do {
+    int flags = look_until != 0 && now_ns() < look_until ? MSG_DONTWAIT : 0;
+    got = receive(tracer->request_fd, tracer->packet, sizeof tracer->packet, flags, descriptor);
+  } while (got < 0 && (errno == EINTR || errno == EAGAIN));
+  return got;
+}
+
 HRESULT
 cordbg_tracer_transact(cordbg_tracer *tracer, void *request, size_t size, size_t minimum,
                        size_t *length, int *fd, cordbg_error *error)
@@ -111,10 +126,7 @@ cordbg_tracer_transact(cordbg_tracer *tracer, void *request, size_t size, size_t
       return tracer_is_gone(tracer, error);
   }
   int descriptor = -1;
-  ssize_t got;
-  do
-    got = receive(tracer->request_fd, tracer->packet, sizeof tracer->packet, 0, &descriptor);
-  while (got < 0 && errno == EINTR);
+  ssize_t got = receive_reply(tracer, &descriptor);
   if (got < 0)
     return tracer_is_gone(tracer, error);
   const cordbg_reply_header *reply = (const cordbg_reply_header *)tracer->packet;
