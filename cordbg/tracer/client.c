@@ -99,6 +99,18 @@ may_change(cordbg_tracer *tracer, uint32_t kind)
     tracer->stillness = 0;
 }
 
+static HRESULT
+send_request(cordbg_tracer *tracer, const void *request, size_t size, cordbg_error *error)
+{
+  if (tracer->gone)
+    return tracer_is_gone(tracer, error);
+  while (send(tracer->request_fd, request, size, MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR)
+      return tracer_is_gone(tracer, error);
+  }
+  return S_OK;
+}
+
 /* A tracer whose target stands still looks for requests and answers most within microseconds: as in
    cordbg_tracer_next_event, looking is cheaper than sleeping then. */
 static ssize_t
@@ -107,8 +119,11 @@ receive_reply(cordbg_tracer *tracer, int *descriptor)
   uint64_t look_until = tracer->can_look && tracer->stillness != 0 ? now_ns() + LOOK_NS : 0;
   ssize_t got;
   do {
-    int flags = look_until != 0 && now_ns() < look_until ? MSG_DONTWAIT : 0;
-    got = receive(tracer->request_fd, tracer->packet, sizeof tracer->packet, flags, descriptor);
+    bool look = look_until != 0 && now_ns() < look_until;
+    got = receive(tracer->request_fd, tracer->packet, sizeof tracer->packet,
+                  look ? MSG_DONTWAIT : 0, descriptor);
+    if (got < 0 && errno == EAGAIN)
+      sched_yield(); /* the scheduler likes to put the two on one CPU */
   } while (got < 0 && (errno == EINTR || errno == EAGAIN));
   return got;
 }
@@ -119,12 +134,9 @@ cordbg_tracer_transact(cordbg_tracer *tracer, void *request, size_t size, size_t
 {
   cordbg_request_header *header = request;
   header->id = ++tracer->next_id;
-  if (tracer->gone)
-    return tracer_is_gone(tracer, error);
-  while (send(tracer->request_fd, request, size, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR)
-      return tracer_is_gone(tracer, error);
-  }
+  HRESULT sent = send_request(tracer, request, size, error);
+  if (FAILED(sent))
+    return sent;
   int descriptor = -1;
   ssize_t got = receive_reply(tracer, &descriptor);
   if (got < 0)
@@ -343,15 +355,9 @@ HRESULT
 cordbg_tracer_continue(cordbg_tracer *tracer, cordbg_error *error)
 {
   cordbg_request_header request = {.kind = CORDBG_REQUEST_CONTINUE};
-  HRESULT hr = S_OK;
   pthread_mutex_lock(&tracer->lock);
   tracer->stillness = 0;
-  while (send(tracer->request_fd, &request, sizeof request, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) {
-      hr = tracer_is_gone(tracer, error);
-      break;
-    }
-  }
+  HRESULT hr = send_request(tracer, &request, sizeof request, error);
   pthread_mutex_unlock(&tracer->lock);
   return hr;
 }
@@ -584,7 +590,10 @@ cordbg_tracer_set_passes(cordbg_tracer *tracer, const cordbg_pass *passes, size_
                             CORDBG_PASSES_MAX);
   if (count > 0)
     memcpy(request.passes, passes, count * sizeof passes[0]);
-  return transact_simply(tracer, &request, sizeof request, error);
+  pthread_mutex_lock(&tracer->lock);
+  HRESULT hr = send_request(tracer, &request, sizeof request, error);
+  pthread_mutex_unlock(&tracer->lock);
+  return hr;
 }
 
 HRESULT

@@ -123,7 +123,8 @@ HRESULT cordbg_tracer_kick(cordbg_tracer *tracer, int tid, cordbg_error *error);
 /* Where the target's own int3 speaks to its debugger (protocol.h, OWN_TRAPS). */
 HRESULT cordbg_tracer_own_traps(cordbg_tracer *tracer, uint64_t start, uint64_t end,
                                 cordbg_error *error);
-/* Hits of internal traps that are not reported (protocol.h, PASSES); replaces what held before. */
+/* Hits of internal traps that are not reported (protocol.h, PASSES); replaces what held before.
+   Nobody waits for the tracer: it holds for what is asked of it afterwards, a CONTINUE first. */
 HRESULT cordbg_tracer_set_passes(cordbg_tracer *tracer, const cordbg_pass *passes, size_t count,
                                  cordbg_error *error);
 HRESULT cordbg_tracer_on_cleanup(cordbg_tracer *tracer, const cordbg_cleanup_word *words,

@@ -3,7 +3,7 @@
  * What the client's end (cordbg/tracer/client.c) and the tracer process say to each other.
  *
  * Three SOCK_SEQPACKET pairs, made by the client, inherited by the tracer as descriptors 3, 4, 5:
- *   request    one message to the tracer, one reply (CONTINUE alone has none); one at a time
+ *   request    one message to the tracer, one reply (CONTINUE and PASSES have none); one at a time
  *   managed    events to the client: managed and internal traps, process life
  *   unmanaged  events to the client: native traps, signals (attached with win32Attach)
  * Descriptor 6 is a pidfd of the client. Two event sockets, so that an unmanaged event can reach
@@ -28,7 +28,7 @@
 #include "cordbg/com/error.h"
 #include "cordbg/memory/patch-table.h"
 
-#define CORDBG_PROTOCOL_VERSION 3u
+#define CORDBG_PROTOCOL_VERSION 4u
 #define CORDBG_PROTOCOL_MAGIC 0x67626463u
 
 /* Descriptors in the tracer process. */
@@ -72,7 +72,7 @@ typedef enum cordbg_request_kind {
   CORDBG_REQUEST_STATISTICS,
   CORDBG_REQUEST_SIGNAL,       /* what a thread in a reported signal stop goes on with */
   CORDBG_REQUEST_OWN_TRAPS,    /* where the program's own int3 speaks to its debugger */
-  CORDBG_REQUEST_PASSES,       /* hits that need not be reported */
+  CORDBG_REQUEST_PASSES,       /* hits that need not be reported; no reply */
 } cordbg_request_kind;
 
 typedef struct cordbg_request_header {

@@ -384,19 +384,15 @@ do_on_cleanup(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error
   return S_OK;
 }
 
-static HRESULT
-do_passes(cordbg_tracing *tracing, size_t length, size_t *size, cordbg_error *error)
+static void
+do_passes(cordbg_tracing *tracing, size_t length)
 {
   const cordbg_request_passes *request = (const cordbg_request_passes *)tracing->packet;
-  *size = sizeof(cordbg_reply_header);
-  if (length != sizeof *request || request->count > CORDBG_PASSES_MAX)
-    return refuse_size(error);
-  HRESULT hr = check_target(tracing, error);
-  if (FAILED(hr))
-    return hr;
+  if (length != sizeof *request || request->count > CORDBG_PASSES_MAX ||
+      FAILED(check_target(tracing, NULL)))
+    return;
   memcpy(tracing->passes, request->passes, sizeof tracing->passes);
   tracing->pass_count = request->count;
-  return S_OK;
 }
 
 static HRESULT
@@ -516,8 +512,6 @@ dispatch(cordbg_tracing *tracing, size_t length, size_t *size, int *fd, cordbg_e
     return S_OK;
   case CORDBG_REQUEST_OWN_TRAPS:
     return do_own_traps(tracing, length, size, error);
-  case CORDBG_REQUEST_PASSES:
-    return do_passes(tracing, length, size, error);
   case CORDBG_REQUEST_SIGNAL:
     return do_signal(tracing, length, size, error);
   default:
@@ -546,6 +540,10 @@ cordbg_tracing_take_request(cordbg_tracing *tracing)
   }
   if (header->kind == CORDBG_REQUEST_CONTINUE) {
     do_continue(tracing);
+    return true;
+  }
+  if (header->kind == CORDBG_REQUEST_PASSES) {
+    do_passes(tracing, (size_t)length);
     return true;
   }
   cordbg_error error = {0};
