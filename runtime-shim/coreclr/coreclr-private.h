@@ -132,6 +132,8 @@ struct cordbg_runtime {
 /* Reads exactly; the shim looks at the pristine view. */
 HRESULT cordbg_coreclr_read(cordbg_runtime *runtime, uint64_t address, void *buffer, size_t size,
                             cordbg_error *error);
+/* What the library mapped at that address exports under name; 0: nothing. */
+uint64_t cordbg_coreclr_export(cordbg_runtime *runtime, uint64_t library, const char *name);
 /* One internal trap. */
 HRESULT cordbg_coreclr_plant(cordbg_runtime *runtime, uint64_t address, cordbg_error *error);
 void cordbg_coreclr_lift(cordbg_runtime *runtime, uint64_t address); /* 0: nothing */
@@ -283,8 +285,6 @@ void cordbg_coreclr_prove_body(cordbg_runtime *runtime, const cordbg_coreclr_bod
 
 /* Its data-contract descriptor, read once; NULL: it has none. */
 const cordbg_coreclr_descriptor *cordbg_coreclr_get_descriptor(cordbg_runtime *runtime);
-/* Its text, g_malloc'ed; NULL: it has none. */
-char *cordbg_coreclr_read_descriptor(cordbg_runtime *runtime);
 /* The address that it gives for a global variable. false: none. */
 bool cordbg_coreclr_find_global(cordbg_runtime *runtime, const char *name, uint64_t *ret);
 /* The offset of a type's member in that text; member "!": the type's size. false: not there. */

@@ -61,6 +61,18 @@ cordbg_coreclr_read(cordbg_runtime *runtime, uint64_t address, void *buffer, siz
                                   error);
 }
 
+static bool
+read_target(void *data, uint64_t address, void *buffer, size_t size)
+{
+  return SUCCEEDED(cordbg_coreclr_read(data, address, buffer, size, NULL));
+}
+
+uint64_t
+cordbg_coreclr_export(cordbg_runtime *runtime, uint64_t library, const char *name)
+{
+  return cordbg_export_find(read_target, runtime, library, name);
+}
+
 /* ---- Traps ---- */
 
 HRESULT
@@ -151,22 +163,15 @@ destroy(cordbg_runtime *runtime, int alive)
 
 /* ---- Prepare ---- */
 
-static bool
-read_target(void *data, uint64_t address, void *buffer, size_t size)
-{
-  return SUCCEEDED(cordbg_coreclr_read(data, address, buffer, size, NULL));
-}
-
 /* The C++ runtime that libcoreclr throws with: where there are several, the first one that the
  * dynamic linker has. */
 static HRESULT
 find_throw(cordbg_runtime *runtime, cordbg_error *error)
 {
-  runtime->throw_address =
-      cordbg_export_find(read_target, runtime, runtime->throw_library, "__cxa_throw");
+  runtime->throw_address = cordbg_coreclr_export(runtime, runtime->throw_library, "__cxa_throw");
   if (runtime->throw_address) {
-    cordbg_coreclr_starts_at(
-        runtime, cordbg_export_find(read_target, runtime, runtime->throw_library, STARTS_EXPORT));
+    cordbg_coreclr_starts_at(runtime,
+                             cordbg_coreclr_export(runtime, runtime->throw_library, STARTS_EXPORT));
     return S_OK;
   }
   cordbg_modules *modules = NULL;
@@ -240,8 +245,8 @@ take_moments_event(cordbg_runtime *runtime, const waiting *wait, const cordbg_ev
   if (event->kind == CORDBG_EVENT_EXITED)
     return cordbg_error_set(error, CORDBG_E_PROCESS_TERMINATED, 0, 0,
                             "process %d ended while it was attached to", runtime->pid);
-  bool own = event->kind == CORDBG_EVENT_TRAP && (event->address == runtime->throw_address ||
-                                                  cordbg_coreclr_starts_is(runtime, event));
+  bool own = event->kind == CORDBG_EVENT_TRAP &&
+             (event->address == runtime->throw_address || cordbg_coreclr_starts_is(runtime, event));
   if (!own && wait->defer)
     wait->defer(wait->data, event);
   return S_OK;

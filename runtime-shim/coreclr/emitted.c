@@ -12,7 +12,6 @@
 
 #include <string.h>
 
-#include "cordbg/native/symbols.h"
 #include "runtime-shim/coreclr/coreclr-private.h"
 
 enum { DESCRIPTOR_TEXT_MAX = 1 << 20, OFFSET_MAX = 1 << 16 };
@@ -54,26 +53,20 @@ cordbg_coreclr_find_member(const char *text, const char *type, const char *membe
 static void
 read_descriptor(cordbg_runtime *runtime)
 {
-  cordbg_modules *modules = NULL;
-  cordbg_symbol symbol;
+  uint64_t address =
+      cordbg_coreclr_export(runtime, runtime->info.base, "DotNetRuntimeContractDescriptor");
   contract_descriptor descriptor;
   cordbg_coreclr_descriptor *ret = &runtime->descriptor;
 
-  if (FAILED(cordbg_modules_create_for_target(runtime->target, &modules, NULL)))
+  if (!address ||
+      FAILED(cordbg_coreclr_read(runtime, address, &descriptor, sizeof descriptor, NULL)) ||
+      descriptor.magic != DESCRIPTOR_MAGIC || descriptor.text_size > DESCRIPTOR_TEXT_MAX)
     return;
-  if (cordbg_symbol_find(modules, "/libcoreclr.so", "DotNetRuntimeContractDescriptor",
-                         CORDBG_SYMBOLS_EXPORTED, &symbol, NULL) == S_OK &&
-      SUCCEEDED(
-          cordbg_coreclr_read(runtime, symbol.address, &descriptor, sizeof descriptor, NULL)) &&
-      descriptor.magic == DESCRIPTOR_MAGIC && descriptor.text_size <= DESCRIPTOR_TEXT_MAX) {
-    ret->text = g_malloc0(descriptor.text_size + 1);
-    if (FAILED(
-            cordbg_coreclr_read(runtime, descriptor.text, ret->text, descriptor.text_size, NULL)))
-      g_clear_pointer(&ret->text, g_free);
-    ret->pointers = descriptor.pointers;
-    ret->pointer_count = descriptor.pointer_count;
-  }
-  cordbg_modules_destroy(modules);
+  ret->text = g_malloc0(descriptor.text_size + 1);
+  if (FAILED(cordbg_coreclr_read(runtime, descriptor.text, ret->text, descriptor.text_size, NULL)))
+    g_clear_pointer(&ret->text, g_free);
+  ret->pointers = descriptor.pointers;
+  ret->pointer_count = descriptor.pointer_count;
 }
 
 const cordbg_coreclr_descriptor *
@@ -83,14 +76,6 @@ cordbg_coreclr_get_descriptor(cordbg_runtime *runtime)
     read_descriptor(runtime);
   runtime->descriptor_looked = true;
   return runtime->descriptor.text ? &runtime->descriptor : NULL;
-}
-
-char *
-cordbg_coreclr_read_descriptor(cordbg_runtime *runtime)
-{
-  const cordbg_coreclr_descriptor *descriptor = cordbg_coreclr_get_descriptor(runtime);
-
-  return descriptor ? g_strdup(descriptor->text) : NULL;
 }
 
 /* "name":[[N],"pointer"]: the N-th of the descriptor's addresses. */
@@ -118,7 +103,8 @@ find_layout(cordbg_runtime *runtime)
   cordbg_coreclr_emitted *layout = &runtime->emitted;
 
   if (!layout->looked) {
-    g_autofree char *text = cordbg_coreclr_read_descriptor(runtime);
+    const cordbg_coreclr_descriptor *descriptor = cordbg_coreclr_get_descriptor(runtime);
+    const char *text = descriptor ? descriptor->text : NULL;
     layout->looked = true;
     layout->found =
         text && cordbg_coreclr_find_member(text, "Module", "DynamicMetadata", &layout->pointer) &&

@@ -32,7 +32,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "cordbg/native/symbols.h"
 #include "runtime-shim/coreclr/coreclr-private.h"
 
 enum {
@@ -127,20 +126,15 @@ static bool
 look(cordbg_runtime *runtime)
 {
   cordbg_coreclr_publish *p = runtime->publish;
-  cordbg_modules *modules = NULL;
-  cordbg_symbol symbol;
 
   if (p->looked)
     return p->address != 0;
   p->looked = true;
-  if (!cordbg_coreclr_bodies_readable(runtime) ||
-      FAILED(cordbg_modules_create_for_target(runtime->target, &modules, NULL)))
+  if (!cordbg_coreclr_bodies_readable(runtime))
     return false;
-  const cordbg_module *module = cordbg_modules_at(modules, runtime->info.base);
-  if (module && cordbg_symbol_find_in(modules, module, "g_dacTable", CORDBG_SYMBOLS_EXPORTED,
-                                      &symbol, NULL) == S_OK)
-    find_debugger(runtime, symbol.address);
-  cordbg_modules_destroy(modules);
+  uint64_t table = cordbg_coreclr_export(runtime, runtime->info.base, "g_dacTable");
+  if (table)
+    find_debugger(runtime, table);
   return p->address != 0;
 }
 
