@@ -86,6 +86,38 @@ be_a_client(int pid, const char *callback, unsigned limit, int report)
     pause();
 }
 
+/* Starts such a client and waits for its callback. *end: a descriptor of its tracer, whose pid is
+   returned. */
+static int
+start_client(program *p, const char *callback, unsigned limit, pid_t *child, int *end)
+{
+  int ready[2];
+  char byte;
+  assert_int_equal(pipe(ready), 0);
+  fflush(NULL);
+  *child = fork();
+  if (*child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a failed test */
+    be_a_client(p->pid, callback, limit, ready[1]);
+  }
+  close(ready[1]);
+  assert_int_equal(read(ready[0], &byte, 1), 1);
+  close(ready[0]);
+  int tracer = program_tracer(p);
+  assert_true(tracer > 0);
+  *end = (int)syscall(SYS_pidfd_open, tracer, 0);
+  assert_true(*end >= 0);
+  return tracer;
+}
+
+static void
+await_end(int end)
+{
+  struct pollfd polled = {.fd = end, .events = POLLIN};
+  assert_int_equal(poll(&polled, 1, 60000), 1);
+  close(end);
+}
+
 static void
 row_28_client_is_killed(void **state)
 {
@@ -95,29 +127,14 @@ row_28_client_is_killed(void **state)
   unsigned kills = number_of_kills();
   program_start_managed(&p, "ManyThreads", "3600", "4", NULL);
   for (unsigned i = 0; i < kills; i++) {
-    int ready[2];
-    char byte;
-    assert_int_equal(pipe(ready), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a failed test */
-      be_a_client(p.pid, i % 2 == 0 ? "CreateProcess" : "Breakpoint", 0, ready[1]);
-    }
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    int tracer = program_tracer(&p);
-    assert_true(tracer > 0);
-    int end = (int)syscall(SYS_pidfd_open, tracer, 0);
-    assert_true(end >= 0);
+    pid_t child;
+    int end;
+    start_client(&p, i % 2 == 0 ? "CreateProcess" : "Breakpoint", 0, &child, &end);
     g_usleep((gulong)g_rand_int_range(random, 0, 5000));
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     /* The tracer lets go by itself, and ends. */
-    struct pollfd polled = {.fd = end, .events = POLLIN};
-    assert_int_equal(poll(&polled, 1, 60000), 1);
-    close(end);
+    await_end(end);
     program_check_unharmed(&p);
   }
   printf("%u of %u clients killed, the program unharmed\n", kills, kills);
@@ -132,24 +149,11 @@ row_29_tracer_is_killed_while_the_program_is_stopped_at_a_hit(void **state)
   program p;
   program_start_managed(&p, "ManyThreads", "3600", "4", NULL);
   for (unsigned i = 0; i < 10; i++) {
-    int ready[2];
-    char byte;
-    assert_int_equal(pipe(ready), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-      be_a_client(p.pid, "Breakpoint", 1, ready[1]);
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    int tracer = program_tracer(&p);
-    assert_true(tracer > 0);
-    int end = (int)syscall(SYS_pidfd_open, tracer, 0);
-    assert_true(end >= 0);
+    pid_t child;
+    int end;
+    int tracer = start_client(&p, "Breakpoint", 1, &child, &end);
     kill(tracer, SIGKILL);
-    struct pollfd polled = {.fd = end, .events = POLLIN};
-    assert_int_equal(poll(&polled, 1, 60000), 1);
-    close(end);
+    await_end(end);
     program_check_unharmed(&p);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
