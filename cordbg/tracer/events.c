@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Values of si_code that the C library names only in part. */
 enum {
@@ -434,6 +436,16 @@ on_event(cordbg_tracing *tracing, cordbg_tracee *tracee, int event)
   }
 }
 
+static bool
+is_of_target(const cordbg_tracing *tracing, int tid)
+{
+  char path[64];
+  if (tracing->target == NULL)
+    return false;
+  snprintf(path, sizeof path, "/proc/%d/task/%d", tracing->target->pid, tid);
+  return access(path, F_OK) == 0;
+}
+
 static void
 on_stop(cordbg_tracing *tracing, int tid, int status)
 {
@@ -452,6 +464,12 @@ on_stop(cordbg_tracing *tracing, int tid, int status)
   tracee->step_armed = false;
   tracee->registers_valid = false;
   tracee->signal = 0;
+  if (tracee->process == NULL && event == PTRACE_EVENT_EXIT && is_of_target(tracing, tid)) {
+    /* Killed with its parent, whose event does not come any more: nobody else would let it go. */
+    cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_EXITING);
+    ptrace(PTRACE_CONT, tid, NULL, NULL);
+    return;
+  }
   if (tracee->process == NULL) { /* a stranger stays until its parent's event comes */
     tracee->stop = CORDBG_STOP_INTERRUPT;
     cordbg_tracee_set_state(tracing, tracee, CORDBG_TRACEE_STOPPED);
